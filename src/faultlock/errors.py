@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Errors that end a command with one clear line, and writing files whole or not at all.
+
+    FaultlockError            exit code 2: usage or bad input
+      LanguageErrors          exit code 3: a policy or scenario is not in the model language
+      EnvironmentMissing      exit code 4: no root, no QEMU, no compiler ...
+      LimitReached            exit code 5: a limit ended the work before an answer
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+EXIT_OK = 0
+EXIT_VIOLATED = 1
+EXIT_USAGE = 2
+EXIT_LANGUAGE = 3
+EXIT_ENVIRONMENT = 4
+EXIT_UNKNOWN = 5
+EXIT_INTERRUPTED = 130
+
+
+class FaultlockError(Exception):
+    """Bad usage or bad input; the message says what, where and the cure."""
+
+    exit_code = EXIT_USAGE
+
+
+class EnvironmentMissing(FaultlockError):
+    """Something the machine lacks (root, a tool, a kernel feature); the message says the cure."""
+
+    exit_code = EXIT_ENVIRONMENT
+
+
+class LimitReached(FaultlockError):
+    """A limit (states, memory, time) was reached before there was an answer."""
+
+    exit_code = EXIT_UNKNOWN
+
+
+@dataclass(frozen=True, order=True)
+class LanguageError:
+    """One refusal of the model language: where, what is not allowed, the cure."""
+
+    file: str
+    line: int
+    column: int
+    what: str
+    cure: str = ""
+
+    def __str__(self) -> str:
+        cure = f" ({self.cure})" if self.cure else ""
+        return f"{self.file}:{self.line}:{self.column}: {self.what}{cure}"
+
+
+class LanguageErrors(FaultlockError):
+    """All refusals of one model, sorted by place."""
+
+    exit_code = EXIT_LANGUAGE
+
+    def __init__(self, errors: Sequence[LanguageError]) -> None:
+        self.errors = sorted(set(errors))
+        super().__init__("\n".join(str(error) for error in self.errors))
+
+
+@contextmanager
+def atomic_write(path: Path | str, mode: str = "w") -> Iterator[IO[str] | IO[bytes]]:
+    """Open a temporary file beside `path`; on success it takes the place of `path`.
+
+    On any error `path` is left as it was and the temporary file is removed.
+    Raises FaultlockError when the folder cannot be written.
+    """
+    target = Path(path)
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:
+        raise FaultlockError(
+            f"{target}: cannot be written: {error.strerror}; choose another output file"
+        ) from None
+    try:
+        encoding = None if "b" in mode else "utf-8"
+        with os.fdopen(descriptor, mode, encoding=encoding) as stream:
+            yield stream
+        os.chmod(name, 0o644)
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
