@@ -1,0 +1,379 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The workload: what runs beside what, on which memory, files, device and kernel.
+
+These classes *are* the file format: each field is a key of the TOML file with its unit, default,
+allowed values and one sentence (docs/reference-workload.md is printed from them).
+A field whose name ends in a unit is written without it: `duration_ns` is the key `duration = "4s"`.
+Reading and checking is in `read.py`; the simulator, the C driver and the trace replay use only this.
+"""
+
+# ruff: noqa: RUF009 - key() only returns dataclasses.field()
+
+from __future__ import annotations
+
+from collections.abc import Mapping as AbstractMapping
+from dataclasses import Field, dataclass, field
+from typing import Any
+
+from faultlock.units import PAGE_BYTES
+from faultlock.workload.distribution import Distribution, constant
+
+MAX_THREADS = 16_384
+MAX_VMAS = 65_536
+MAX_FILE_PAGES = 1 << 30
+KERNEL_VERSIONS = ("6.12", "6.18", "7.0")
+
+
+def key(default: Any, kind: str, text: str, **limits: Any) -> Any:
+    """One key of the file. kind: text, choice, bool, int, float, time, size, rate, distribution, table, tables.
+
+    limits: minimum, maximum, choices, optional (None stands for "not given"), toml (name of the key).
+    """
+    return field(default=default, metadata={"kind": kind, "text": text, **limits})
+
+
+def key_name(item: Field[Any]) -> str:
+    """The key in the file that belongs to a field: the name without its unit."""
+    name: str = item.metadata.get("toml", "") or item.name
+    for unit in ("_ns", "_bytes_per_s", "_bytes"):
+        name = name.removesuffix(unit)
+    return name
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Which kernel the workload runs on. Empty values follow from `version`."""
+
+    version: str = key("6.18", "choice", "kernel whose rules apply", choices=KERNEL_VERSIONS)
+    vma_lock: str = key(
+        "",
+        "choice",
+        "form of the per-VMA lock; empty: rwsem in 6.12, refcount later",
+        choices=("", "rwsem", "refcount"),
+    )
+    readahead_rules: str = key(
+        "", "choice", "readahead rules; empty: those of version", choices=("", *KERNEL_VERSIONS)
+    )
+    readahead_pages: int = key(
+        32, "int", "ra_pages of a freshly opened file", minimum=0, maximum=65536
+    )
+    fault_around_pages: int = key(
+        16, "int", "pages mapped around a fault that hits the page cache", minimum=1, maximum=512
+    )
+
+    @property
+    def number(self) -> int:
+        """612, 618 or 700: the model's parameter KERNEL_VERSION."""
+        major, minor = self.version.split(".")
+        return int(major) * 100 + int(minor)
+
+    @property
+    def effective_vma_lock(self) -> str:
+        """`rwsem` or `refcount`."""
+        return self.vma_lock or ("rwsem" if self.version == "6.12" else "refcount")
+
+    @property
+    def effective_readahead_rules(self) -> str:
+        """`6.12`, `6.18` or `7.0`."""
+        return self.readahead_rules or self.version
+
+
+@dataclass(frozen=True)
+class Machine:
+    """CPUs, their clock and memory."""
+
+    cpus: int = key(2, "int", "number of CPUs", minimum=1, maximum=4096)
+    clock: str = key(
+        "per-cpu",
+        "choice",
+        "per-cpu: each CPU runs at full speed; shared-instructions: all busy CPUs "
+        "share one instruction clock of 1 ns per instruction (QEMU -icount)",
+        choices=("per-cpu", "shared-instructions"),
+    )
+    memory_bytes: int = key(8 << 30, "size", "memory of the machine", minimum=16 << 20)
+    costs: str = key(
+        "native-6.18", "text", "name of the shipped CPU cost table, or path of a cost file"
+    )
+
+
+@dataclass(frozen=True)
+class Device:
+    """The storage below every file that names none of its own."""
+
+    kind: str = key("model", "text", "free text for reports: null_blk, ufs, nvme ...")
+    latency: Distribution = key(
+        constant(1_000_000), "distribution", "time from issue to completion of a request"
+    )
+    queue_depth: int = key(
+        128,
+        "int",
+        "requests in service at once; more wait in FIFO order",
+        minimum=1,
+        maximum=1 << 20,
+    )
+    submit_queues: int = key(
+        1, "int", "hardware queues (each has queue_depth requests)", minimum=1, maximum=4096
+    )
+    bandwidth_bytes_per_s: int = key(
+        0, "rate", "bytes per second over all requests; 0: no limit", minimum=0
+    )
+    error_rate: float = key(
+        0.0, "float", "share of read requests that fail", minimum=0.0, maximum=1.0
+    )
+
+
+@dataclass(frozen=True)
+class PageCache:
+    """How much page cache there is and when it is reclaimed."""
+
+    limit_bytes: int = key(
+        0, "size", "page cache that fits; 0: what the machine's memory leaves over", minimum=0
+    )
+    high_bytes: int = key(
+        0,
+        "size",
+        "reclaim starts in the faulting task above this (memory.high); 0: at limit",
+        minimum=0,
+    )
+    scope: str = key(
+        "memory",
+        "choice",
+        "who reclaims: memory (kswapd and direct reclaim) or memcg (the faulting task)",
+        choices=("memory", "memcg"),
+    )
+    kernel_bytes: int = key(
+        0,
+        "size",
+        "memory the kernel itself needs, not available to the page cache; "
+        "0: the simulator's default",
+        minimum=0,
+    )
+
+
+@dataclass(frozen=True)
+class File:
+    """A file (or `count` equal files) on the device."""
+
+    name: str = key("", "text", "name by which mappings refer to it")
+    size_bytes: int = key(
+        0,
+        "size",
+        "size of each file, rounded up to pages",
+        minimum=1,
+        maximum=MAX_FILE_PAGES * PAGE_BYTES,
+    )
+    count: int = key(1, "int", "number of equal files", minimum=1, maximum=MAX_VMAS)
+    cached: float = key(
+        0.0,
+        "float",
+        "share of pages in the page cache at the start (0 none, 1 all)",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    latency: Distribution | None = key(
+        None, "distribution", "latency of this file instead of the device's", optional=True
+    )
+    server: str = key(
+        "", "text", "name of the threads that serve its reads (FUSE); empty: the device"
+    )
+
+    @property
+    def pages(self) -> int:
+        """Size of each file in pages."""
+        return -(-self.size_bytes // PAGE_BYTES)
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """`count` equal VMAs of one process.
+
+    VMA i maps file instance i % file.count from page offset + (i // file.count) * pages on.
+    """
+
+    name: str = key("", "text", "name by which operations refer to it")
+    file: str = key("", "text", "file that is mapped; empty: anonymous memory (size is needed)")
+    process: str = key("main", "text", "process that owns the VMAs")
+    count: int = key(1, "int", "number of VMAs", minimum=1, maximum=MAX_VMAS)
+    offset_bytes: int = key(0, "size", "offset of the first VMA in its file", minimum=0)
+    size_bytes: int = key(
+        0,
+        "size",
+        "size of each VMA; 0: equal shares of the file",
+        minimum=0,
+        maximum=MAX_FILE_PAGES * PAGE_BYTES,
+    )
+    sharing: str = key(
+        "private", "choice", "MAP_PRIVATE or MAP_SHARED", choices=("private", "shared")
+    )
+    writable: bool = key(False, "bool", "PROT_WRITE too")
+    executable: str = key(
+        "none",
+        "choice",
+        "which VMAs also have PROT_EXEC (odd: every second one, from the second on)",
+        choices=("none", "odd", "all"),
+    )
+    advice: str = key(
+        "normal",
+        "choice",
+        "madvise of each VMA at the start",
+        choices=("normal", "random", "sequential"),
+    )
+    open_files: str = key(
+        "shared",
+        "choice",
+        "shared: one open file (one readahead state) per file; each: one per VMA",
+        choices=("shared", "each"),
+    )
+    written_bytes: int = key(
+        0,
+        "size",
+        "part of each private VMA that was written before the start (fork copies its page tables)",
+        minimum=0,
+    )
+    at_start: bool = key(True, "bool", "false: only an mmap operation maps it")
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One step of a thread's loop. Which keys an operation takes: `operations.py`."""
+
+    op: str = key("", "text", "what is done, see the table of operations")
+    actor: str = key("", "text", "name in the results; empty: that of the operation")
+    timed: bool = key(True, "bool", "false: does not appear in the results")
+    mapping: str = key("", "text", "mapping it works on; empty: the only one of the process")
+    access: str = key(
+        "random",
+        "choice",
+        "which page comes next",
+        choices=("random", "own", "sequential", "herd", "zipf"),
+    )
+    zipf_exponent: float = key(0.99, "float", 'skew of access = "zipf"', minimum=0.0, maximum=10.0)
+    write: bool = key(False, "bool", "write the byte instead of reading it")
+    which: str = key(
+        "next",
+        "choice",
+        "which VMA of the mapping: next (round robin), own (thread number), random",
+        choices=("next", "own", "random"),
+    )
+    size_bytes: int = key(
+        0, "size", "bytes it covers; 0: the default of the operation or the whole VMA", minimum=0
+    )
+    repeat: int = key(
+        1, "int", "how often it is done in each pass of the loop", minimum=1, maximum=1 << 30
+    )
+    think: Distribution = key(constant(0), "distribution", "sleep after it (none when 0)")
+    time: Distribution = key(constant(0), "distribution", "how long sleep or compute takes")
+    advice: str = key(
+        "dontneed",
+        "choice",
+        "advice of madvise",
+        choices=(
+            "normal",
+            "random",
+            "sequential",
+            "willneed",
+            "dontneed",
+            "cold",
+            "pageout",
+            "free",
+        ),
+    )
+    proc_file: str = key(
+        "smaps_rollup",
+        "choice",
+        "file of read_proc",
+        choices=(
+            "maps",
+            "smaps",
+            "smaps_rollup",
+            "cmdline",
+            "environ",
+            "status",
+            "stat",
+            "numa_maps",
+        ),
+    )
+    target: str = key(
+        "", "text", "process that is read, or threads that are killed; empty: the own process"
+    )
+    file: str = key("", "text", "file of truncate, punch_hole and read_file")
+    gup: str = key(
+        "unlockable",
+        "choice",
+        "locking of gup: unlockable (may release mmap_lock), locked (not), nowait",
+        choices=("unlockable", "locked", "nowait"),
+    )
+    async_page_fault: bool = key(
+        True, "bool", "vcpu: the guest can run another task while its page is read"
+    )
+
+    @property
+    def pages(self) -> int:
+        """size in pages, rounded up; 0 when not given."""
+        return -(-self.size_bytes // PAGE_BYTES)
+
+
+@dataclass(frozen=True)
+class Threads:
+    """`count` threads with the same loop. Written short (the keys of one operation here) or with `loop`."""
+
+    name: str = key("", "text", "name of the group; empty: that of its first operation")
+    process: str = key("main", "text", "process they belong to")
+    count: int = key(1, "int", "number of threads", minimum=0, maximum=MAX_THREADS)
+    start_after: Distribution = key(
+        constant(0), "distribution", "delay of the first operation after the common start"
+    )
+    rounds: int = key(0, "int", "passes through the loop; 0: until the end", minimum=0)
+    round_actor: str = key(
+        "", "text", "when given, each whole pass appears under this name in the results"
+    )
+    loop: tuple[Operation, ...] = key((), "tables", "operations of one pass, in order")
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A workload file. `document` is the checked TOML it was read from, for overrides and the driver."""
+
+    name: str = key("", "text", "name; the file's name when not given")
+    description: str = key("", "text", "one sentence: what it shows")
+    source: str = key("", "text", "where its figures come from")
+    duration_ns: int = key(
+        1_000_000_000, "time", "how long it runs", minimum=1_000_000, maximum=3600 * 1_000_000_000
+    )
+    kernel: Kernel = key(Kernel(), "table", "kernel version and rules")
+    machine: Machine = key(Machine(), "table", "CPUs, clock, memory")
+    device: Device = key(Device(), "table", "storage")
+    page_cache: PageCache = key(PageCache(), "table", "page cache and reclaim")
+    files: tuple[File, ...] = key((), "tables", "files")
+    mappings: tuple[Mapping, ...] = key((), "tables", "VMAs at the start")
+    threads: tuple[Threads, ...] = key((), "tables", "threads")
+    document: AbstractMapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    path: str = field(default="", compare=False)
+
+    @property
+    def n_threads(self) -> int:
+        """All threads of all groups."""
+        return sum(group.count for group in self.threads)
+
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """Names of the processes in order of appearance; each has its own mm."""
+        names = [mapping.process for mapping in self.mappings]
+        names += [group.process for group in self.threads]
+        return tuple(dict.fromkeys(names))
+
+    def file(self, name: str) -> File:
+        """The file called `name`. Raises KeyError."""
+        return {item.name: item for item in self.files}[name]
+
+    def mapping(self, name: str) -> Mapping:
+        """The mapping called `name`. Raises KeyError."""
+        return {item.name: item for item in self.mappings}[name]
+
+    def vma_pages(self, mapping: Mapping) -> int:
+        """Pages of each VMA of `mapping`: its size, or equal shares of what its file has from the offset on."""
+        if mapping.size_bytes:
+            return -(-mapping.size_bytes // PAGE_BYTES)
+        file = self.file(mapping.file)
+        per_file = -(-mapping.count // file.count)
+        return (file.pages - mapping.offset_bytes // PAGE_BYTES) // per_file
