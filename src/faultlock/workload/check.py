@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Rules between the keys of a workload: names that must exist, mappings inside their files, limits."""
+"""Rules between the keys: names that must exist, mappings inside their files, limits."""
 
 from __future__ import annotations
 
@@ -104,8 +104,9 @@ def _mapping(workload: Workload, mapping: Mapping, where: str) -> Iterator[Findi
         yield (
             f"{where}.size",
             (
-                f"{per_file} VMAs of {format_size_bytes(pages * PAGE_BYTES)} end beyond file {file.name!r} of "
-                f"{format_size_bytes(file.size_bytes)} (make the file larger, or size or count smaller)"
+                f"{per_file} VMAs of {format_size_bytes(pages * PAGE_BYTES)} end beyond file "
+                f"{file.name!r} of {format_size_bytes(file.size_bytes)} "
+                "(make the file larger, or size or count smaller)"
             ),
         )
     elif pages < 1:
@@ -141,13 +142,14 @@ def _operation(
         if mapping is None:
             yield (
                 f"{where}.mapping",
-                f"say which mapping (of process {target_process!r} exactly one must exist otherwise)",
+                f"say which mapping (process {target_process!r} has not exactly one)",
             )
         elif mapping.process != target_process:
             yield (
                 f"{where}.mapping",
                 (
-                    f"mapping {mapping.name!r} belongs to process {mapping.process!r}, these threads to {target_process!r}"
+                    f"mapping {mapping.name!r} belongs to process {mapping.process!r}, "
+                    f"these threads to {target_process!r}"
                 ),
             )
         elif operation.op in ("touch",) and operation.write and not mapping.writable:
@@ -179,14 +181,15 @@ def _operation(
     if operation.op == "kill" and operation.target not in {item.name for item in workload.threads}:
         yield (
             f"{where}.target",
-            f"there are no threads {operation.target!r} (threads: {_list(item.name for item in workload.threads)})",
+            f"there are no threads {operation.target!r} "
+            f"(threads: {_list(item.name for item in workload.threads)})",
         )
     if operation.op in ("compute", "sleep") and operation.time.is_zero:
         yield f"{where}.time", f'{operation.op} needs a time (for example time = "1ms")'
 
 
 def resolve_mapping(workload: Workload, group: Threads, operation: Operation) -> Mapping | None:
-    """The mapping an operation works on, or None when it names none and its process has not exactly one."""
+    """The mapping an operation works on: the named or only one of its process, else None."""
     if operation.mapping:
         return workload.mapping(operation.mapping)
     process = operation.target if operation.op == "gup" and operation.target else group.process

@@ -20,7 +20,7 @@ _SET_PART = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
 def shipped_names() -> list[str]:
-    """Names of the shipped workloads: those at the top first, then `ground-truth/NAME`, each sorted."""
+    """Names of the shipped workloads, sorted: first the top ones, then `ground-truth/NAME`."""
     paths = sorted(path.relative_to(SHIPPED).with_suffix("") for path in SHIPPED.rglob("*.toml"))
     return [path.as_posix() for path in sorted(paths, key=lambda path: (len(path.parts), path))]
 
@@ -37,7 +37,7 @@ def load(name: str | Path) -> Workload:
     """The shipped workload `name`, or the one in the file `name`.
 
     A name with a slash or ending in .toml that is no shipped one is a path.
-    Raises WorkloadError: unknown name (with the nearest), unreadable, no TOML, not a valid workload.
+    Raises WorkloadError: unknown name (with the nearest), unreadable, no TOML, not valid.
     """
     text = str(name)
     path = shipped_path(text.removesuffix(".toml")) if not Path(text).is_file() else None
@@ -108,7 +108,7 @@ def _entry(items: Any, part: str, key: str) -> Any:
 def override(workload: Workload, key: str, text: str) -> Workload:
     """The workload with one key changed: override(w, "device.latency", "2ms").
 
-    Entries of lists are named: `threads.fork.count`, `mappings.data.count`, `threads.0.loop.1.think`.
+    Entries of lists are named: `threads.fork.count`, `threads.0.loop.1.think`.
     Numbers, booleans and tables are written as in TOML, texts without quotes.
     Raises WorkloadError when the key does not exist or the changed workload is not valid.
     """
@@ -120,11 +120,9 @@ def override(workload: Workload, key: str, text: str) -> Workload:
         )
     table: Any = document
     for part in parts[:-1]:
-        if isinstance(table, list):
-            table = _entry(table, part, key)
-        else:
-            # A table that the file leaves out may still be set; an unknown name is refused below.
-            table = table.setdefault(part, {})
+        # A table that the file leaves out may still be set; an unknown name is refused below.
+        is_list = isinstance(table, list)
+        table = _entry(table, part, key) if is_list else table.setdefault(part, {})
         if not isinstance(table, dict | list):
             raise WorkloadError(f"--set {key}: {part!r} is a value, not a table")
     if isinstance(table, list):

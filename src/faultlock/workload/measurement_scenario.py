@@ -135,9 +135,9 @@ def kernel_version(kernel: str) -> str:
 def workload_of_scenario(
     measurement: Mapping[str, Any], scenario: Mapping[str, Any], where: str
 ) -> Workload:
-    """The workload that produced `scenario` of `measurement`; `where` (file name) appears in messages.
+    """The workload that produced `scenario` of `measurement`; `where` (file) is for messages.
 
-    A scenario that carries its own workload document (`faultlock measure` writes it) is read from that.
+    A scenario that carries its own workload document (`faultlock measure` writes it) uses that.
     Raises FaultlockError naming what is missing or unknown.
     """
     name = str(scenario.get("name", ""))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a thread can do: each operation's keys, default name in the results, meaning and time points.
+"""What a thread can do: each operation's keys, default name in the results and meaning.
 
 The simulator's roles and the C driver implement this table; the time that is reported is from just
 before to just after the call named here. `real` says whether the C driver can do it on a kernel.
@@ -82,8 +82,8 @@ OPERATIONS: dict[str, OperationKind] = {
         needs="mapping",
     ),
     "populate": _kind(
-        "mmap with MAP_POPULATE of the next `size` bytes (default 1 MiB) of a mapping's file, then munmap "
-        "(not timed)",
+        "mmap with MAP_POPULATE of the next `size` bytes (default 1 MiB) of a mapping's file, then "
+        "munmap (not timed)",
         "mapping size",
         "populate",
         needs="mapping",
@@ -117,8 +117,8 @@ OPERATIONS: dict[str, OperationKind] = {
         needs="mapping",
     ),
     "vcpu": _kind(
-        "a KVM guest touches a page of its memory: get_user_pages with NOWAIT first, then the asynchronous "
-        "page fault or a synchronous wait; timed until the guest can run any task again",
+        "a KVM guest touches a page of its memory: get_user_pages with NOWAIT first, then the "
+        "asynchronous page fault or a synchronous wait; timed until the guest can run any task again",
         f"{_PAGE} async_page_fault",
         "vcpu",
         real=False,
@@ -138,15 +138,15 @@ OPERATIONS: dict[str, OperationKind] = {
         size_bytes=4096,
     ),
     "truncate": _kind(
-        "ftruncate of a file to its size without the last `size` bytes (default 1 MiB), then back to its size",
+        "ftruncate of a file to its size less the last `size` bytes (default 1 MiB), and back",
         "file size",
         "truncate",
         needs="file",
         size_bytes=1 << 20,
     ),
     "punch_hole": _kind(
-        "fallocate(PUNCH_HOLE) of the next `size` bytes (default 1 MiB) of a file; on a block device BLKDISCARD "
-        "of them",
+        "fallocate(PUNCH_HOLE) of the next `size` bytes (default 1 MiB) of a file "
+        "(BLKDISCARD of them on a block device)",
         "file size",
         "punch_hole",
         needs="file",

@@ -14,6 +14,7 @@ from faultlock.units import parse_rate_bytes_per_s, parse_size_bytes, parse_time
 from faultlock.workload import schema
 from faultlock.workload.check import check_workload
 from faultlock.workload.distribution import parse_distribution
+from faultlock.workload.fields import key_name
 from faultlock.workload.operations import OPERATIONS, default_actor
 
 MAX_FILE_BYTES = 4 << 20
@@ -123,7 +124,7 @@ def _read_tables(name: str, value: Any, path: str, where: str) -> tuple[Any, ...
 
 def read_table(cls: type[Table], table: Mapping[str, Any], path: str, where: str) -> Table:
     """An instance of a schema class from its TOML table. Raises WorkloadError."""
-    fields = {schema.key_name(item): item for item in dataclasses.fields(cls) if item.metadata}  # type: ignore[arg-type]
+    fields = {key_name(item): item for item in dataclasses.fields(cls) if item.metadata}  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for name, value in table.items():
         place = f"{where}.{name}" if where else name
@@ -167,7 +168,7 @@ def _read_operation(table: Mapping[str, Any], path: str, where: str) -> schema.O
 
 
 def _read_threads(table: Mapping[str, Any], path: str, where: str) -> schema.Threads:
-    own = {schema.key_name(item) for item in dataclasses.fields(schema.Threads)}
+    own = {key_name(item) for item in dataclasses.fields(schema.Threads)}
     if "op" in table:
         if "loop" in table:
             raise _fail(

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The workload: what runs beside what, on which memory, files, device and kernel.
 
-These classes *are* the file format: each field is a key of the TOML file with its unit, default,
-allowed values and one sentence (docs/reference-workload.md is printed from them).
+These classes *are* the file format: each field is a key of the TOML file with its unit,
+default, allowed values and one sentence (docs/reference-workload.md is printed from them).
 A field whose name ends in a unit is written without it: `duration_ns` is the key `duration = "4s"`.
-Reading and checking is in `read.py`; the simulator, the C driver and the trace replay use only this.
+A field whose name ends in a unit is written without it: `duration_ns` is the key `duration`.
 """
 
 # ruff: noqa: RUF009 - key() only returns dataclasses.field()
@@ -12,32 +12,17 @@ Reading and checking is in `read.py`; the simulator, the C driver and the trace 
 from __future__ import annotations
 
 from collections.abc import Mapping as AbstractMapping
-from dataclasses import Field, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from faultlock.units import PAGE_BYTES
 from faultlock.workload.distribution import Distribution, constant
+from faultlock.workload.fields import key
 
 MAX_THREADS = 16_384
 MAX_VMAS = 65_536
 MAX_FILE_PAGES = 1 << 30
 KERNEL_VERSIONS = ("6.12", "6.18", "7.0")
-
-
-def key(default: Any, kind: str, text: str, **limits: Any) -> Any:
-    """One key of the file. kind: text, choice, bool, int, float, time, size, rate, distribution, table, tables.
-
-    limits: minimum, maximum, choices, optional (None stands for "not given"), toml (name of the key).
-    """
-    return field(default=default, metadata={"kind": kind, "text": text, **limits})
-
-
-def key_name(item: Field[Any]) -> str:
-    """The key in the file that belongs to a field: the name without its unit."""
-    name: str = item.metadata.get("toml", "") or item.name
-    for unit in ("_ns", "_bytes_per_s", "_bytes"):
-        name = name.removesuffix(unit)
-    return name
 
 
 @dataclass(frozen=True)
@@ -315,7 +300,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Threads:
-    """`count` threads with the same loop. Written short (the keys of one operation here) or with `loop`."""
+    """`count` threads with one loop: `loop`, or the keys of its only operation written here."""
 
     name: str = key("", "text", "name of the group; empty: that of its first operation")
     process: str = key("main", "text", "process they belong to")
@@ -332,7 +317,7 @@ class Threads:
 
 @dataclass(frozen=True)
 class Workload:
-    """A workload file. `document` is the checked TOML it was read from, for overrides and the driver."""
+    """A workload file. `document` is the checked TOML it was read from, for overrides."""
 
     name: str = key("", "text", "name; the file's name when not given")
     description: str = key("", "text", "one sentence: what it shows")
@@ -371,7 +356,7 @@ class Workload:
         return {item.name: item for item in self.mappings}[name]
 
     def vma_pages(self, mapping: Mapping) -> int:
-        """Pages of each VMA of `mapping`: its size, or equal shares of what its file has from the offset on."""
+        """Pages of each VMA: its size, or equal shares of its file from the offset on."""
         if mapping.size_bytes:
             return -(-mapping.size_bytes // PAGE_BYTES)
         file = self.file(mapping.file)
