@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The state of the kernel: every struct that kernel/ and policies/ use, and its sizes.
+
+READ THIS FIRST.  A field that is neither Const nor Private is shared: each access to it is a
+point at which another thread may run.  Fields under a `# ghost` comment exist for the
+properties only: no function of the kernel text decides by them.
+
+Units: addresses, indexes, sizes and i_size are in pages of 4096 bytes.
+"""
+
+# ---- sizes: a scenario or a workload sets them ----------------------------------------------
+
+KERNEL_VERSION: Param = 618  # 612, 618 or 700
+N_THREADS: Param = 2
+N_MMS: Param = 1
+N_VMAS: Param = 2  # of all address spaces together
+N_VMAS_PER_MM: Param = 2
+N_FILES: Param = 1
+N_MAPPINGS: Param = 1
+N_FILE_PAGES: Param = 2  # length of the longest file
+N_ADDRESS_PAGES: Param = 2  # length of the longest address space
+N_FOLIOS: Param = 2
+N_REQUESTS: Param = 2
+MAX_REFCOUNT: Param = 15  # of a folio; raise it with the threads and the folio size
+MAX_FREE_PAGES: Param = 15  # of memory that is not in use
+MAX_WINDOW_PAGES: Param = 32  # the longest readahead window
+
+# ---- switches: which optional behaviour is explored -----------------------------------------
+
+RWSEM_STEAL: Param = 0  # 1: a released lock may be taken by others before the woken writer runs
+RWSEM_SPIN: Param = 0  # 1: writers spin optimistically before they queue (simulator)
+RWSEM_HANDOFF: Param = 0  # 1: a writer that waited 4 ms forbids stealing (choice by time)
+PAGE_LOCK_UNFAIRNESS: Param = 5  # how often a folio lock waiter may lose before a handoff
+IO_ERRORS: Param = 0  # 1: a read may fail
+FAULT_AROUND_PAGES: Param = 16  # fault_around_bytes / 4096
+MMAP_LOTSAMISS: Param = 100
+IO_PAGES: Param = 32  # optimal request size of the device
+MAX_BIO_PAGES: Param = 256  # longest single request
+EXEC_FOLIO_ORDER: Param = 0  # the architecture's; 4 on arm64 with 4 KiB pages
+DIRTY_EXCEEDED: Param = 0  # 1: writers are throttled (balance_dirty_pages)
+
+Index = Range[0, N_FILE_PAGES]
+Address = Range[0, N_ADDRESS_PAGES]
+ThreadCount = Range[0, N_THREADS]
+WindowPages = Range[0, MAX_WINDOW_PAGES]
+WindowStart = Range[0, N_FILE_PAGES + MAX_WINDOW_PAGES]
+FolioOrder = Range[0, 9]
+N_PAGE_TABLES = N_ADDRESS_PAGES // PTRS_PER_PTE + 1
+
+
+class RwSemaphore(Struct):
+    """A reader/writer semaphore (kernel: struct rw_semaphore).
+
+    The waiters bit is `first_waiter is not None`; the queue links threads by `wait_next`.
+    """
+
+    writer: Thread  # the kernel's owner word while write-locked
+    readers: ThreadCount
+    first_waiter: Thread
+    last_waiter: Thread
+    handoff: bool  # RWSEM_FLAG_HANDOFF: only the first waiter may take it
+    nonspinnable: bool  # RWSEM_NONSPINNABLE
+
+
+class MM(Struct, count=N_MMS):
+    """One address space (kernel: struct mm_struct)."""
+
+    mmap_lock: Own[RwSemaphore]
+    map_count: Range[0, N_VMAS_PER_MM]
+    vmas: Array[N_VMAS_PER_MM, VMA]  # sorted by vm_start; Model: an array for the maple tree
+    pte: Array[N_ADDRESS_PAGES, Folio]  # page cache folio mapped at an address
+    pte_flags: Array[N_ADDRESS_PAGES, pte_flags_t]
+    page_table: Array[N_PAGE_TABLES, Range[0, PTRS_PER_PTE + 1]]  # 0: none; 1 + present PTEs
+    users: ThreadCount  # mm_users: threads and others that keep it
+    write_locked_vmas: VMA  # list by next_write_locked, ended together (see vma_end_write_all)
+    vma_writer_wait: Thread  # 6.15+: the one writer that waits for VMA readers
+    unstable: bool  # MMF_UNSTABLE: the OOM reaper has been here
+
+
+class VMA(Struct, count=N_VMAS):
+    """One mapping of an address range (kernel: struct vm_area_struct)."""
+
+    vm_mm: Const[MM]
+    vm_start: Address
+    vm_end: Address
+    vm_file: Const[File]  # None: anonymous
+    vm_pgoff: Index  # file index of vm_start
+    vm_flags: vm_flags_t
+    anon_vma: bool  # something was copied on write here
+    map_pages: Const[bool]  # vm_ops->map_pages exists
+    page_mkwrite: Const[bool]  # vm_ops->page_mkwrite exists
+    vm_lock: Own[RwSemaphore]  # 6.12: vm_lock->lock
+    vm_refcnt: Range[0, N_THREADS + 1]  # 6.15+: 0 detached, 1 + readers
+    exclude_readers: bool  # 6.15+: bit 30 of vm_refcnt
+    detached: bool  # 6.12
+    write_locked: bool  # vm_lock_seq == mm_lock_seq
+    next_write_locked: VMA
+    next_in_mapping: VMA  # mapping.i_mmap list
+    rcu_readers: ThreadCount  # threads between lookup and lock, or in a walk under RCU
+    freed: bool  # freed, but an RCU reader still sees it
+    first_sleeper: Thread  # policy hold-until-writer: readers asleep with this VMA's lock
+
+
+class File(Struct, count=N_FILES):
+    """An open file and its readahead state (kernel: struct file, file_ra_state)."""
+
+    f_count: Range[0, MAX_REFCOUNT]
+    f_mapping: Const[Mapping]
+    f_mode_random: bool  # FMODE_RANDOM
+    ra_start: WindowStart
+    ra_size: WindowPages
+    ra_async_size: WindowPages
+    ra_order: FolioOrder
+    ra_pages: WindowPages
+    mmap_miss: Range[0, MMAP_LOTSAMISS * 10]
+    prev_index: Range[-1, N_FILE_PAGES]  # prev_pos in pages; changed by read(2) only
+
+
+class Mapping(Struct, count=N_MAPPINGS):
+    """The page cache of one inode (kernel: struct address_space and struct inode)."""
+
+    i_size: Index  # Model: in pages, rounded up
+    pages: Array[N_FILE_PAGES, Folio]  # i_pages; may hold page_cache.resident or .shadow
+    i_rwsem: Own[RwSemaphore]
+    invalidate_lock: Own[RwSemaphore]
+    i_mmap_rwsem: Own[RwSemaphore]
+    i_mmap: VMA  # list by next_in_mapping
+    uses_invalidate_lock: Const[bool]  # False: a simple file system (truncate_setsize only)
+    min_order: Const[FolioOrder]
+    max_order: Const[FolioOrder]  # 0: no large folios
+    served: Const[bool]  # reads are answered by a server thread (FUSE), not by a device
+
+
+class page_cache(Struct, count=1):
+    """Two folios that stand for what has no folio.  None in the checker.
+
+    `resident` in mapping.pages: cached, clean, uptodate, never looked at; a lookup makes it
+    a real folio.  `shadow`: evicted (kernel: shadow entry); a lookup finds nothing.
+    """
+
+    resident: Const[Folio]
+    shadow: Const[Folio]
+    shadow_workingset: Const[Folio]  # evicted while PG_workingset
+
+
+class Folio(Struct, count=N_FOLIOS):
+    """A power-of-two group of pages handled as one (kernel: struct folio)."""
+
+    mapping: Mapping  # None: not in the page cache (truncated, reclaimed)
+    index: Const[Index]
+    order: Const[FolioOrder]
+    refcount: Range[0, MAX_REFCOUNT]
+    mapcount: Range[0, MAX_REFCOUNT]  # PTEs that map it
+    locked: bool  # PG_locked
+    uptodate: bool  # PG_uptodate
+    readahead: bool  # PG_readahead
+    workingset: bool  # PG_workingset
+    dirty: bool  # PG_dirty
+    writeback: bool  # PG_writeback
+    first_waiter: Thread  # Model: a queue per folio for the kernel's 256 hashed queues
+    last_waiter: Thread
+    # ghost
+    locked_by: Thread  # who took PG_locked; None while a read that was submitted owns it
+    reading: bool  # a read of it is in flight
+
+
+class Request(Struct, count=N_REQUESTS):
+    """A read that was handed to the device or the server (kernel: struct bio, request)."""
+
+    mapping: Const[Mapping]
+    index: Const[Index]
+    nr: Const[Range[0, MAX_BIO_PAGES]]
+    in_flight: bool
+
+
+class block_queue(Struct, count=1):
+    """Threads that wait for a free request (kernel: blk_mq tags)."""
+
+    first_waiter: Thread
+    last_waiter: Thread
+
+
+class memory(Struct, count=1):
+    """Free memory (kernel: struct zone, struct mem_cgroup)."""
+
+    free_pages: Range[0, MAX_FREE_PAGES]
+
+
+class Thread(Struct, count=N_THREADS):
+    """A task (kernel: struct task_struct), with the fault it is in (struct vm_fault)."""
+
+    mm: Const[MM]
+    fatal_signal_pending: bool
+    signal_pending: bool  # an ordinary signal
+    # waiting: a thread is in one queue at a time
+    wait_next: Thread
+    wait_kind: WaitKind
+    wait_woken: bool  # WQ_FLAG_WOKEN; rwsem: waiter.task == NULL or a wake-up
+    wait_granted: bool  # the waker took the lock for us (WQ_FLAG_DONE)
+    wait_handoff: bool  # rwsem waiter.handoff_set
+    # struct vm_fault
+    vmf_vma: Private[VMA]  # set to None when the fault lock is released: no use after that
+    vmf_address: Private[Address]
+    vmf_pgoff: Private[Index]
+    vmf_flags: Private[fault_flag_t]
+    vmf_page: Private[Folio]
+    vmf_cow_page: Private[bool]  # a page for the private copy was allocated
+    # ghost: what the thread holds
+    kernel_depth: Private[Range[0, 3]]  # 0: in user mode, or dead
+    holds_mmap_lock: Private[MM]
+    mmap_lock_mode: Private[LockMode]
+    holds_vma_lock: Private[VMA]
+    holds_invalidate_lock: Private[Mapping]
+    invalidate_lock_mode: Private[LockMode]
+    holds_i_rwsem: Private[Mapping]
+    holds_folio_lock: Private[Folio]
+    holds_folio: Private[Folio]  # a reference
+    holds_other_folio: Private[Folio]  # a second one
+    pinned_file: Private[File]
+    # ghost: what the thread has seen
+    i_size_seen: Private[Index]  # largest i_size since it took the folio lock (S10)
+    eof_seen: Private[bool]  # this fault found its index beyond i_size (S12)
+    read_failed: Private[bool]  # this fault saw a read fail (S12)
+    attempts: Private[Range[0, 7]]  # calls of handle_mm_fault in this trap (L5)
+    # policy hold-until-writer
+    writer_arrived: bool
+    sleeper_next: Thread
