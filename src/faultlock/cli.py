@@ -141,16 +141,21 @@ def build_parser(verbs: Sequence[str]) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="version and commit")
-    verb_parsers = parser.add_subparsers(dest="verb", metavar="VERB", help=argparse.SUPPRESS)
+    verb_parsers = parser.add_subparsers(
+        dest="verb",
+        metavar="VERB",
+        title="verb",
+        prog="faultlock",
+        help="`faultlock VERB --help` says more",
+    )
     for verb in verbs:
         module = importlib.import_module(module_of(verb))
         verb_parser = verb_parsers.add_parser(
-            verb,
-            help=all_verbs()[verb],
-            description=module.HELP,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            verb, help=all_verbs()[verb], description=module.HELP
         )
         module.configure(verb_parser)
+        if "\n" in (verb_parser.description or ""):
+            verb_parser.formatter_class = argparse.RawDescriptionHelpFormatter
         verb_parser.set_defaults(run=module.run)
     return parser
 
