@@ -118,7 +118,7 @@ OPERATIONS: dict[str, OperationKind] = {
     ),
     "vcpu": _kind(
         "a KVM guest touches a page of its memory: get_user_pages with NOWAIT first, then the "
-        "asynchronous page fault or a synchronous wait; timed until the guest can run any task again",
+        "asynchronous page fault or a synchronous wait; timed until the guest can go on",
         f"{_PAGE} async_page_fault",
         "vcpu",
         real=False,
