@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Expressions of the model language: from `ast` to typed, side-effect-free IR.
+
+A builder serves one function.  It counts the shared accesses of the statement at hand, so
+that the statement compiler can hold the rule "a line is a step".
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+from faultlock.lang.fold import binary, logical, unary
+from faultlock.lang.program import (
+    AtomicCall,
+    BoolType,
+    Conditional,
+    Const,
+    Current,
+    Expr,
+    Field,
+    IntType,
+    LoadField,
+    Local,
+    NoneType,
+    OwnRef,
+    RefType,
+    Type,
+)
+from faultlock.lang.source import SCENARIO_LAYER, FunctionSource
+from faultlock.lang.symbols import BOOL, INT, NONE, OPERATORS, Symbols
+
+
+def describe_type(kind: Type) -> str:
+    """A type as the user wrote it."""
+    match kind:
+        case IntType(name=name):
+            return name
+        case BoolType():
+            return "bool"
+        case RefType(struct):
+            return struct
+    return "None"
+
+
+@dataclass
+class Place:
+    """A field of an instance (one array element when index is not None)."""
+
+    struct: str
+    field: Field
+    reference: Expr
+    index: Expr | None
+    error: int
+
+
+@dataclass
+class ExpressionBuilder:
+    """Builds the expressions of one function."""
+
+    symbols: Symbols
+    function: FunctionSource
+    atomic: bool
+    locals: dict[str, Type] = field(default_factory=dict)
+    accesses: list[str] = field(default_factory=list)
+    may_call: bool = True
+
+    def error(self, node: ast.AST, what: str, cure: str = "") -> None:
+        """Record a refusal in this function's file."""
+        self.symbols.space.error(self.function.source, node, what, cure)
+
+    def runtime_error(self, kind: str, text: str, node: ast.AST) -> int:
+        """Number of an error that only a run can show."""
+        return self.symbols.error_number(kind, text, self.function.source, node)
+
+    # ---- entry points ------------------------------------------------------------------
+
+    def build(self, node: ast.expr) -> tuple[Expr, Type]:
+        """IR and type of any expression."""
+        method = getattr(self, f"_build_{type(node).__name__.lower()}", None)
+        if method is None:
+            self.error(
+                node,
+                f"{type(node).__name__} is not an expression of the language",
+                "see docs/language.md",
+            )
+            return Const(0), INT
+        result: tuple[Expr, Type] = method(node)
+        return result
+
+    def test(self, node: ast.expr) -> Expr:
+        """IR of a condition: a bool, or an int or reference compared with 0 / None."""
+        expression, kind = self.build(node)
+        if isinstance(kind, NoneType):
+            self.error(node, "None is not a condition", "compare something with None")
+        return expression if isinstance(kind, BoolType) else binary("!=", expression, Const(0))
+
+    def value_for(self, node: ast.expr, target: Type, what: str) -> Expr:
+        """IR of an expression that is stored in something of type `target`."""
+        expression, kind = self.build(node)
+        if not self.fits(kind, target):
+            self.error(
+                node,
+                f"{what} is {describe_type(target)}, this is {describe_type(kind)}",
+                "convert it, or change the type",
+            )
+        return expression
+
+    @staticmethod
+    def fits(kind: Type, target: Type) -> bool:
+        """Can a value of `kind` be stored in `target` (ranges aside)?"""
+        if isinstance(target, RefType):
+            return isinstance(kind, NoneType) or kind == target
+        if isinstance(target, IntType):
+            return isinstance(kind, IntType)
+        return isinstance(kind, type(target))
+
+    # ---- leaves ------------------------------------------------------------------------
+
+    def _build_constant(self, node: ast.Constant) -> tuple[Expr, Type]:
+        if node.value is None:
+            return Const(0), NONE
+        if isinstance(node.value, bool):
+            return Const(int(node.value)), BOOL
+        if isinstance(node.value, int) and -(2**63) <= node.value < 2**63:
+            return Const(node.value), INT
+        self.error(
+            node,
+            f"{node.value!r} is not a value of the language",
+            "64-bit integers, True, False and None",
+        )
+        return Const(0), INT
+
+    def _build_name(self, node: ast.Name) -> tuple[Expr, Type]:
+        name = node.id
+        if name in self.locals:
+            return Local(self.function.name, name), self.locals[name]
+        if name == "current":
+            return Current(), RefType("Thread")
+        struct = self.symbols.structs.get(name)
+        if struct is not None:
+            if struct.count == Const(1):
+                return Const(1), RefType(name)
+            self.error(node, f"{name} has several instances", "use a reference to one of them")
+            return Const(1), RefType(name)
+        found = self.symbols.named_constant(name)
+        if found is not None:
+            return found, self._constant_type(name)
+        self.error(node, f"unknown name {name}", self.symbols.nearest(name, list(self.locals)))
+        self.locals[name] = INT  # report it once
+        return Const(0), INT
+
+    def _constant_type(self, name: str) -> Type:
+        table = self.symbols.space.constants.get(name) or self.symbols.space.parameters.get(name)
+        node = table[0] if table else None
+        is_bool = isinstance(node, ast.Constant) and isinstance(node.value, bool)
+        return BOOL if is_bool else INT
+
+    def _build_attribute(self, node: ast.Attribute) -> tuple[Expr, Type]:
+        if isinstance(node.value, ast.Name) and node.value.id in self.symbols.space.enums:
+            value = self.symbols.enum_member(node.value.id, node.attr)
+            if value is None:
+                members = ", ".join(self.symbols.enums[node.value.id])
+                self.error(node, f"{node.value.id} has no member {node.attr}", f"one of {members}")
+            return Const(value or 0), self.symbols.type_of(node.value, self.function.source)
+        place = self.place(node)
+        return self._load(place, node) if place else (Const(0), INT)
+
+    def _build_subscript(self, node: ast.Subscript) -> tuple[Expr, Type]:
+        place = self.place(node)
+        return self._load(place, node) if place else (Const(0), INT)
+
+    # ---- fields ------------------------------------------------------------------------
+
+    def place(self, node: ast.expr) -> Place | None:
+        """The field (or array element) that `node` names; errors are recorded."""
+        index: Expr | None = None
+        inner = node
+        if isinstance(node, ast.Subscript):
+            index, kind = self.build(node.slice)
+            if not isinstance(kind, IntType):
+                self.error(node.slice, f"an index is an integer, this is {describe_type(kind)}")
+            inner = node.value
+        if not isinstance(inner, ast.Attribute):
+            self.error(node, f"{ast.unparse(node)} is not a field", "write reference.field")
+            return None
+        reference, kind = self.build(inner.value)
+        if not isinstance(kind, RefType):
+            self.error(
+                inner,
+                f"{ast.unparse(inner.value)} is {describe_type(kind)} and has no fields",
+                "only references have fields",
+            )
+            return None
+        declared = self.symbols.structs[kind.struct].fields.get(inner.attr)
+        if declared is None:
+            names = ", ".join(self.symbols.structs[kind.struct].fields)
+            self.error(inner, f"{kind.struct} has no field {inner.attr}", f"it has {names}")
+            return None
+        if (declared.length is None) != (index is None):
+            self.error(
+                node,
+                f"{kind.struct}.{inner.attr} is {'not ' * (declared.length is None)}an array",
+                "index arrays and nothing else",
+            )
+            return None
+        if declared.private and not isinstance(reference, Current):
+            if not self._for_property():
+                self.error(
+                    node,
+                    f"{kind.struct}.{inner.attr} is Private: only current may access it",
+                    "make the field shared, or go through current",
+                )
+        error = 0
+        if not isinstance(reference, Current | Const) or index is not None:
+            error = self.runtime_error(
+                "null dereference",
+                f"{ast.unparse(node)}: "
+                f"{ast.unparse(inner.value)} is None or the index is out of range",
+                node,
+            )
+        return Place(kind.struct, declared, reference, index, error)
+
+    def _for_property(self) -> bool:
+        """Properties and set-up (the atomic functions of scenario files) see Private fields."""
+        return self.atomic and self.function.source.layer == SCENARIO_LAYER
+
+    def count_access(self, place: Place, text: str) -> None:
+        """Count a load or store of a field that other threads can see."""
+        if not (place.field.const or place.field.private):
+            self.accesses.append(text)
+
+    def _load(self, place: Place, node: ast.expr) -> tuple[Expr, Type]:
+        declared = place.field
+        if declared.own:
+            assert isinstance(declared.type, RefType)
+            first = self.symbols.own_first[place.struct, declared.name]
+            return OwnRef(
+                place.struct,
+                declared.name,
+                place.reference,
+                first,
+                declared.type.struct,
+                place.error,
+            ), declared.type
+        self.count_access(place, ast.unparse(node))
+        load = LoadField(place.struct, declared.name, place.reference, place.index, place.error)
+        return load, declared.type
+
+    # ---- operators ---------------------------------------------------------------------
+
+    def _build_binop(self, node: ast.BinOp) -> tuple[Expr, Type]:
+        operator = OPERATORS.get(type(node.op))
+        left, left_type = self.build(node.left)
+        right, right_type = self.build(node.right)
+        if operator is None:
+            self.error(
+                node,
+                f"operator {type(node.op).__name__} is not in the language",
+                "+ - * // % << >> & | ^",
+            )
+            return Const(0), INT
+        for side, kind in ((node.left, left_type), (node.right, right_type)):
+            if not isinstance(kind, IntType):
+                self.error(side, f"{operator} takes integers, this is {describe_type(kind)}")
+        both_flags = (
+            isinstance(left_type, IntType) and isinstance(right_type, IntType) and operator in "&|^"
+        )
+        named = left_type if both_flags and left_type.name != "int" else right_type  # type: ignore[union-attr]
+        return binary(operator, left, right), named if both_flags else INT
+
+    def _build_unaryop(self, node: ast.UnaryOp) -> tuple[Expr, Type]:
+        if isinstance(node.op, ast.Not):
+            return unary("not", self.test(node.operand)), BOOL
+        operand, kind = self.build(node.operand)
+        if not isinstance(kind, IntType):
+            self.error(node, f"an integer is needed, this is {describe_type(kind)}")
+        if isinstance(node.op, ast.UAdd):
+            return operand, INT
+        return unary("-" if isinstance(node.op, ast.USub) else "~", operand), INT
+
+    def _build_boolop(self, node: ast.BoolOp) -> tuple[Expr, Type]:
+        operator = "and" if isinstance(node.op, ast.And) else "or"
+        result = self.test(node.values[0])
+        for value in node.values[1:]:
+            result = logical(operator, result, self.test(value))
+        return result, BOOL
+
+    def _build_compare(self, node: ast.Compare) -> tuple[Expr, Type]:
+        if len(node.ops) != 1:
+            self.error(node, "chained comparison", "write a < b and b < c")
+        operator = OPERATORS.get(type(node.ops[0]))
+        if operator is None:
+            self.error(
+                node,
+                f"{type(node.ops[0]).__name__} is not a comparison of the language",
+                "== != < <= > >= is, is not",
+            )
+            return Const(0), BOOL
+        left, left_type = self.build(node.left)
+        right, right_type = self.build(node.comparators[0])
+        if not (self.fits(left_type, right_type) or self.fits(right_type, left_type)):
+            self.error(
+                node,
+                f"{describe_type(left_type)} is compared with {describe_type(right_type)}",
+                "compare values of one type",
+            )
+        elif operator not in ("==", "!=") and not isinstance(left_type, IntType):
+            self.error(node, f"{describe_type(left_type)} has no order", "use == or !=")
+        return binary(operator, left, right), BOOL
+
+    def _build_ifexp(self, node: ast.IfExp) -> tuple[Expr, Type]:
+        test = self.test(node.test)
+        then, then_type = self.build(node.body)
+        otherwise, else_type = self.build(node.orelse)
+        if not (self.fits(else_type, then_type) or self.fits(then_type, else_type)):
+            self.error(
+                node,
+                f"one side is {describe_type(then_type)}, the other {describe_type(else_type)}",
+            )
+        kind = else_type if isinstance(then_type, NoneType) else then_type
+        if isinstance(test, Const):
+            return (then if test.value else otherwise), kind
+        return Conditional(test, then, otherwise), kind
+
+    # ---- calls -------------------------------------------------------------------------
+
+    def _build_call(self, node: ast.Call) -> tuple[Expr, Type]:
+        name = node.func.id if isinstance(node.func, ast.Name) else ast.unparse(node.func)
+        if name in ("min", "max") and len(node.args) == 2:
+            sides = [self.value_for(item, INT, "an argument") for item in node.args]
+            return binary(name, sides[0], sides[1]), INT
+        function = self.symbols.function(name)
+        if function is None:
+            self.error(node, f"unknown function {name}", self.symbols.nearest(name))
+            return Const(0), INT
+        if not function.is_atomic:
+            cure = (
+                "an atomic block or function calls atomic functions only"
+                if self.atomic
+                else f"write x = {name}(...) on a line of its own"
+            )
+            self.error(node, f"{name} is a step function and cannot be called here", cure)
+            return Const(0), INT
+        if not self.may_call:
+            self.error(
+                node,
+                "a wait condition reads only locals and fields of current",
+                "let the waker write a flag of this thread",
+            )
+        self.accesses.append(f"{name}()")
+        arguments = self.arguments(node, function)
+        returns = self.symbols.type_of(function.node.returns, function.source)
+        return AtomicCall(name, tuple(arguments)), returns
+
+    def arguments(self, node: ast.Call, function: FunctionSource) -> list[Expr]:
+        """IR of the arguments of a call, checked against the parameters."""
+        parameters = function.node.args.args
+        if node.keywords or len(node.args) != len(parameters):
+            names = ", ".join(item.arg for item in parameters)
+            self.error(
+                node, f"{function.name} takes {len(parameters)} arguments by position", f"({names})"
+            )
+            return [Const(0)] * len(parameters)
+        result = []
+        for value, parameter in zip(node.args, parameters, strict=True):
+            kind = self.symbols.type_of(parameter.annotation, function.source)
+            result.append(
+                self.value_for(value, kind, f"argument {parameter.arg} of {function.name}")
+            )
+        return result

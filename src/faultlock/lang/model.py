@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From files to a Program: which files make a model, and the order of the passes.
+
+    load_model("hold", [scenario]) -> Model -> compile_model(model, {...}) -> Program
+
+Try it: `python -m faultlock.lang.model policies/hold.py [scenario.py]` prints the errors or
+the listing.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from faultlock.errors import FaultlockError, LanguageError, LanguageErrors
+from faultlock.lang.assemble import assemble
+from faultlock.lang.program import Program
+from faultlock.lang.source import (
+    KERNEL_LAYER,
+    POLICY_LAYER,
+    SCENARIO_LAYER,
+    Namespace,
+    Source,
+    parse_source,
+    read_sources,
+)
+
+PACKAGE = Path(__file__).resolve().parent.parent
+KERNEL_FOLDER = PACKAGE / "kernel"
+POLICY_FOLDER = PACKAGE / "policies"
+MAX_POLICY_DEPTH = 8
+
+
+@dataclass
+class Model:
+    """The parsed files of one model: kernel, policies (base first), scenario."""
+
+    name: str
+    sources: list[Source]
+    errors: list[LanguageError]
+    policies: list[str] = field(default_factory=list)
+
+    def namespace(self) -> Namespace:
+        """All names; errors found while reading are added to a copy of `errors`."""
+        return read_sources(self.sources, list(self.errors))
+
+
+def shipped_policies() -> dict[str, Path]:
+    """Names of the shipped policies (dashes) and their files."""
+    return {
+        path.stem.replace("_", "-"): path
+        for path in sorted(POLICY_FOLDER.glob("*.py"))
+        if path.stem != "__init__"
+    }
+
+
+def policy_path(name: str) -> Path:
+    """The file of a policy: a shipped name or a path ending in .py.
+
+    Raises FaultlockError naming the nearest shipped policies.
+    """
+    shipped = shipped_policies()
+    if name in shipped:
+        return shipped[name]
+    path = Path(name)
+    if path.suffix == ".py":
+        if not path.is_file():
+            raise FaultlockError(
+                f"{name}: no such file; give a policy file or one of " + ", ".join(shipped)
+            )
+        return path
+    close = difflib.get_close_matches(name, shipped, n=2)
+    cure = f"did you mean {' or '.join(close)}?" if close else "one of " + ", ".join(shipped)
+    raise FaultlockError(f"{name}: no such policy; {cure} (a policy file ends in .py)")
+
+
+def load_model(
+    policy: str = "drop-retry",
+    extra_files: Sequence[Path | str] = (),
+    kernel_folder: Path | None = None,
+) -> Model:
+    """Parse the kernel, the policy with its bases, and the extra (scenario) files.
+
+    `policy` may combine several: "hold+fork-fix" applies hold, then fork-fix.
+    Language errors are kept in the model; unreadable files raise FaultlockError.
+    """
+    errors: list[LanguageError] = []
+    sources: list[Source | None] = [
+        parse_source(path, KERNEL_LAYER, errors)
+        for path in sorted((kernel_folder or KERNEL_FOLDER).glob("*.py"))
+        if path.stem != "__init__"
+    ]
+    names: list[str] = []
+    for part in policy.split("+"):
+        for source in _policy_chain(part, errors, 0):
+            if source.policy not in names:
+                names.append(source.policy)
+                sources.append(source)
+    sources += [parse_source(Path(path), SCENARIO_LAYER, errors) for path in extra_files]
+    return Model(policy, [source for source in sources if source is not None], errors, names)
+
+
+def _policy_chain(name: str, errors: list[LanguageError], depth: int) -> list[Source]:
+    path = policy_path(name)
+    source = parse_source(path, POLICY_LAYER, errors, policy=str(path))
+    if source is None:
+        return []
+    base = _base_of(source, errors)
+    if not base:
+        return [source]
+    if depth >= MAX_POLICY_DEPTH:
+        raise FaultlockError(f"{path}: policies build on each other in a circle; mend `base`")
+    result: list[Source] = []
+    for part in base.split("+"):
+        candidate = path.parent / part if part.endswith(".py") else None
+        found = str(candidate) if candidate is not None and candidate.is_file() else part
+        result += _policy_chain(found, errors, depth + 1)
+    return [*result, source]
+
+
+def _base_of(source: Source, errors: list[LanguageError]) -> str:
+    for node in source.tree.body:
+        if (
+            isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and node.targets[0].id == "base"
+        ):
+            if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+                return node.value.value
+            errors.append(
+                LanguageError(
+                    source.path,
+                    node.lineno,
+                    node.col_offset + 1,
+                    "base is not a text",
+                    'write base = "drop-retry"',
+                )
+            )
+    return ""
+
+
+def compile_model(
+    model: Model,
+    parameters: Mapping[str, int] | None = None,
+    statistics: bool = False,
+    everything: bool = False,
+) -> Program:
+    """Compile a model.
+
+    parameters: values that replace the defaults (an unknown name is an error).
+    statistics: keep cpu, sleep and emit (the simulator); the checker drops them.
+    everything: compile every function, called or not (lint), not only what the scenario's
+    threads or the simulator's roles reach.
+    Raises LanguageErrors with all refusals.
+    """
+    space = model.namespace()
+    program = assemble(model.name, space, dict(parameters or {}), statistics, everything)
+    if space.errors:
+        raise LanguageErrors(space.errors)
+    assert program is not None
+    return program
+
+
+def main() -> int:
+    """Print errors or the listing of a model."""
+    from faultlock.lang.listing import listing
+
+    try:
+        model = load_model(sys.argv[1] if len(sys.argv) > 1 else "drop-retry", sys.argv[2:])
+        program = compile_model(model, everything=len(sys.argv) < 3)
+    except FaultlockError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    print(listing(program))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
