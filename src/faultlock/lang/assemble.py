@@ -6,11 +6,13 @@ from __future__ import annotations
 import ast
 
 from faultlock.lang.block import BlockCompiler
+from faultlock.lang.checks import check_recursion, check_unused
 from faultlock.lang.control import simplify_control
 from faultlock.lang.deadlocals import clear_dead_locals
 from faultlock.lang.expressions import ExpressionBuilder
 from faultlock.lang.fold import constant_value
 from faultlock.lang.footprint import mark_footprints
+from faultlock.lang.labels import RETURN_SITE, Labels
 from faultlock.lang.program import (
     AtomicCall,
     AtomicFunction,
@@ -22,12 +24,10 @@ from faultlock.lang.program import (
     ThreadEntry,
 )
 from faultlock.lang.source import (
-    KERNEL_LAYER,
-    POLICY_LAYER,
     FunctionSource,
     Namespace,
 )
-from faultlock.lang.steps import RETURN_SITE, Labels, compile_step_function
+from faultlock.lang.steps import compile_step_function
 from faultlock.lang.symbols import Symbols
 from faultlock.lang.visit import expressions, step_expressions
 
@@ -60,8 +60,8 @@ def assemble(
     while labels.pending:
         compile_step_function(labels, space.functions[labels.pending.pop()])
     atomics = _compile_atomics(symbols, labels, statistics, everything)
-    _check_recursion(symbols, labels, atomics)
-    _check_unused(symbols)
+    check_recursion(symbols, labels, atomics)
+    check_unused(symbols)
     if space.errors:
         return None
     return _finish(name, symbols, labels, atomics, threads, everything, roots)
@@ -280,32 +280,6 @@ def _compile_atomic(symbols: Symbols, function: FunctionSource, statistics: bool
     )
 
 
-def _check_recursion(symbols: Symbols, labels: Labels, atomics: dict[str, AtomicFunction]) -> None:
-    calls = {name: list(function.calls) for name, function in labels.functions.items()}
-    for name, atomic in atomics.items():
-        calls[name] = [p.function for p in expressions(atomic.body) if isinstance(p, AtomicCall)]
-    state: dict[str, int] = {}
-
-    def visit(name: str) -> None:
-        state[name] = 1
-        for callee in calls.get(name, []):
-            if state.get(callee) == 1:
-                function = symbols.space.functions[name]
-                symbols.space.error(
-                    function.source,
-                    function.node,
-                    f"{name} calls itself through {callee}",
-                    "functions do not recurse; write a loop",
-                )
-            elif callee not in state:
-                visit(callee)
-        state[name] = 2
-
-    for name in calls:
-        if name not in state:
-            visit(name)
-
-
 def _call_depths(labels: Labels) -> dict[str, int]:
     depths = {name: 0 for name in labels.functions}
     for _ in depths:
@@ -318,30 +292,6 @@ def _call_depths(labels: Labels) -> dict[str, int]:
         if not changed:
             break
     return depths
-
-
-def _check_unused(symbols: Symbols) -> None:
-    """A function of a policy that replaces nothing and that nobody calls is a mistake."""
-    called: set[str] = set()
-    for function in symbols.space.functions.values():
-        for node in ast.walk(function.node):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                called.add(node.func.id)
-    for name, function in symbols.space.functions.items():
-        if function.source.layer == POLICY_LAYER and not function.overrides and name not in called:
-            kernel = [
-                n for n, f in symbols.space.functions.items() if f.source.layer == KERNEL_LAYER
-            ]
-            import difflib
-
-            close = difflib.get_close_matches(name, kernel, n=2)
-            cure = f"did you mean {' or '.join(close)}?" if close else "remove it, or call it"
-            symbols.space.error(
-                function.source,
-                function.node,
-                f"{name} replaces no function of the base path and nobody calls it",
-                cure,
-            )
 
 
 def _properties(space: Namespace) -> list[Property]:

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+from faultlock.lang.labels import Labels
 from faultlock.lang.program import PLAIN, Finish, Jump, ReturnJump, Step, Stmt
-from faultlock.lang.steps import Labels
 from faultlock.lang.visit import jump_targets, map_ends, statements
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from faultlock.lang.labels import RESULT, RETURN_SITE, Labels
 from faultlock.lang.program import (
     Alloc,
     Const,
@@ -23,7 +24,6 @@ from faultlock.lang.program import (
     Stmt,
     While,
 )
-from faultlock.lang.steps import RESULT, RETURN_SITE, Labels
 from faultlock.lang.visit import map_ends, statement_expressions, statements, step_expressions, walk
 
 Names = frozenset[str]

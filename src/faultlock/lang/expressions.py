@@ -204,13 +204,12 @@ class ExpressionBuilder:
                 "index arrays and nothing else",
             )
             return None
-        if declared.private and not isinstance(reference, Current):
-            if not self._for_property():
-                self.error(
-                    node,
-                    f"{kind.struct}.{inner.attr} is Private: only current may access it",
-                    "make the field shared, or go through current",
-                )
+        if declared.private and not isinstance(reference, Current) and not self._for_property():
+            self.error(
+                node,
+                f"{kind.struct}.{inner.attr} is Private: only current may access it",
+                "make the field shared, or go through current",
+            )
         error = 0
         if not isinstance(reference, Current | Const) or index is not None:
             error = self.runtime_error(

@@ -85,7 +85,8 @@ def load_model(
 ) -> Model:
     """Parse the kernel, the policy with its bases, and the extra (scenario) files.
 
-    `policy` may combine several: "hold+fork-fix" applies hold, then fork-fix.
+    `policy` may combine several: "hold+fork-fix" applies hold, then fork-fix; "" is the
+    kernel text alone.
     Language errors are kept in the model; unreadable files raise FaultlockError.
     """
     errors: list[LanguageError] = []
@@ -95,7 +96,7 @@ def load_model(
         if path.stem != "__init__"
     ]
     names: list[str] = []
-    for part in policy.split("+"):
+    for part in policy.split("+") if policy else []:
         for source in _policy_chain(part, errors, 0):
             if source.policy not in names:
                 names.append(source.policy)
