@@ -27,9 +27,9 @@ def wants_colour(stream: TextIO) -> bool:
     )
 
 
-def width_columns() -> int:
-    """Columns of the terminal (COLUMNS overrides); 100 when there is none."""
-    return shutil.get_terminal_size((100, 24)).columns
+def width_columns(without_terminal: int = 100) -> int:
+    """Columns of the terminal (COLUMNS overrides); `without_terminal` when there is none."""
+    return shutil.get_terminal_size((without_terminal, 24)).columns
 
 
 def out(text: str = "") -> None:
