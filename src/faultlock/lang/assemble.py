@@ -87,13 +87,30 @@ def _finish(
     clear_dead_locals(labels)
     for thread in threads:
         thread.entry = labels.entries[thread.function]
+    program = _program(name, symbols, labels, atomics, threads)
+    for constant in space.constants:
+        value = symbols.named_constant(constant)
+        assert value is not None
+        program.constants[constant] = constant_value(value, symbols.parameters)
+    mark_footprints(program)
+    return program
+
+
+def _program(
+    name: str,
+    symbols: Symbols,
+    labels: Labels,
+    atomics: dict[str, AtomicFunction],
+    threads: list[ThreadEntry],
+) -> Program:
+    space = symbols.space
     roles = {
         n: labels.entries[n]
         for n, f in space.functions.items()
         if "role" in f.decorators and n in labels.entries
     }
     setups = [n for n, f in space.functions.items() if "setup" in f.decorators]
-    program = Program(
+    return Program(
         name,
         symbols.parameters,
         symbols.structs,
@@ -112,12 +129,6 @@ def _finish(
         symbols.assertions,
         symbols.errors,
     )
-    for constant in space.constants:
-        value = symbols.named_constant(constant)
-        assert value is not None
-        program.constants[constant] = constant_value(value, symbols.parameters)
-    mark_footprints(program)
-    return program
 
 
 def _find_wake_fields(symbols: Symbols) -> None:

@@ -6,8 +6,9 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, replace
 
-from faultlock.lang.expressions import ExpressionBuilder, describe_type
+from faultlock.lang.expressions import ExpressionBuilder
 from faultlock.lang.fold import binary
+from faultlock.lang.operators import describe_type
 from faultlock.lang.program import (
     Alloc,
     Const,

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from faultlock.lang.assign import WORDS, AssignmentCompiler
-from faultlock.lang.expressions import describe_type
 from faultlock.lang.fold import binary
+from faultlock.lang.operators import describe_type
 from faultlock.lang.program import (
     Assert,
     Assertion,

@@ -123,6 +123,19 @@ class Symbols:
             member = self.enum_member(node.value.id, node.attr)
             if member is not None:
                 return Const(member)
+        operated = self._constant_operation(node, source)
+        if operated is not None:
+            return operated
+        self.space.error(
+            source,
+            node,
+            f"{ast.unparse(node)} is not a constant expression",
+            "use literals, constants, parameters and operators",
+        )
+        return Const(0)
+
+    def _constant_operation(self, node: ast.expr, source: Source) -> Expr | None:
+        """Operators, comparisons, min and max of constant expressions; None for the rest."""
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.Invert | ast.Not):
             symbol = {ast.USub: "-", ast.Invert: "~", ast.Not: "not"}[type(node.op)]
             return unary(symbol, self.constant(node.operand, source))
@@ -149,13 +162,7 @@ class Symbols:
                 self.constant(node.args[0], source),
                 self.constant(node.args[1], source),
             )
-        self.space.error(
-            source,
-            node,
-            f"{ast.unparse(node)} is not a constant expression",
-            "use literals, constants, parameters and operators",
-        )
-        return Const(0)
+        return None
 
     def named_constant(self, name: str) -> Expr | None:
         """Value of a constant or parameter of that name, None when there is none."""
