@@ -269,7 +269,7 @@ def fault_lock_held() -> bool:
     Returns: True if the VMA lock (FAULT_FLAG_VMA_LOCK) or mmap_lock is held
     Left out: nothing
     """
-    if current.vmf_flags & FAULT_FLAG_VMA_LOCK != 0:
+    if (current.vmf_flags & FAULT_FLAG_VMA_LOCK) != 0:
         return current.holds_vma_lock is not None
     return current.holds_mmap_lock is not None
 
@@ -286,7 +286,7 @@ def release_fault_lock():
     vma = current.vmf_vma
     # Model: the fault forgets the VMA here, so that any later use of it is found (S7).
     current.vmf_vma = None
-    if current.vmf_flags & FAULT_FLAG_VMA_LOCK != 0:
+    if (current.vmf_flags & FAULT_FLAG_VMA_LOCK) != 0:
         vma_end_read(vma)
     else:
         mmap_read_unlock(vma.vm_mm)

@@ -22,7 +22,7 @@ N_ADDRESS_PAGES: Param = 2  # length of the longest address space
 N_FOLIOS: Param = 2
 N_REQUESTS: Param = 2
 MAX_REFCOUNT: Param = 15  # of a folio; raise it with the threads and the folio size
-MAX_FREE_PAGES: Param = 15  # of memory that is not in use
+MEMORY_PAGES: Param = 0  # memory for the page cache and private pages; 0: only the pools limit
 MAX_WINDOW_PAGES: Param = 32  # the longest readahead window
 
 # ---- switches: which optional behaviour is explored -----------------------------------------
@@ -37,6 +37,7 @@ MMAP_LOTSAMISS: Param = 100
 IO_PAGES: Param = 32  # optimal request size of the device
 MAX_BIO_PAGES: Param = 256  # longest single request
 EXEC_FOLIO_ORDER: Param = 0  # the architecture's; 4 on arm64 with 4 KiB pages
+DIRECT_RECLAIM: Param = 0  # 1: an allocation that fails reclaims first (try_to_free_pages)
 DIRTY_EXCEEDED: Param = 0  # 1: writers are throttled (balance_dirty_pages)
 
 Index = Range[0, N_FILE_PAGES]
@@ -46,6 +47,7 @@ WindowPages = Range[0, MAX_WINDOW_PAGES]
 WindowStart = Range[0, N_FILE_PAGES + MAX_WINDOW_PAGES]
 FolioOrder = Range[0, 9]
 N_PAGE_TABLES = N_ADDRESS_PAGES // PTRS_PER_PTE + 1
+gup_t = Range[-64, N_ADDRESS_PAGES]  # pages done, or a negative error
 
 
 class RwSemaphore(Struct):
@@ -75,6 +77,7 @@ class MM(Struct, count=N_MMS):
     write_locked_vmas: VMA  # list by next_write_locked, ended together (see vma_end_write_all)
     vma_writer_wait: Thread  # 6.15+: the one writer that waits for VMA readers
     unstable: bool  # MMF_UNSTABLE: the OOM reaper has been here
+    oom_skip: bool  # MMF_OOM_SKIP: nothing left for the OOM reaper
 
 
 class VMA(Struct, count=N_VMAS):
@@ -113,7 +116,7 @@ class File(Struct, count=N_FILES):
     ra_order: FolioOrder
     ra_pages: WindowPages
     mmap_miss: Range[0, MMAP_LOTSAMISS * 10]
-    prev_index: Range[-1, N_FILE_PAGES]  # prev_pos in pages; changed by read(2) only
+    prev_read: Range[0, N_FILE_PAGES + 1]  # 1 + page of prev_pos, 0: none; read(2) only
 
 
 class Mapping(Struct, count=N_MAPPINGS):
@@ -129,6 +132,11 @@ class Mapping(Struct, count=N_MAPPINGS):
     min_order: Const[FolioOrder]
     max_order: Const[FolioOrder]  # 0: no large folios
     served: Const[bool]  # reads are answered by a server thread (FUSE), not by a device
+    i_dio_count: Range[0, N_THREADS]  # direct I/O in flight
+    i_dio_waiter: Thread  # the one truncater (it holds i_rwsem) that waits for direct I/O
+    nr_thps: bool  # khugepaged made a large folio of a file without large folio support
+    fuse_waiter: Thread  # server thread that waits for a request in fuse_dev_read
+    fuse_aborted: bool  # the connection is gone: every request fails
 
 
 class page_cache(Struct, count=1):
@@ -157,11 +165,17 @@ class Folio(Struct, count=N_FOLIOS):
     workingset: bool  # PG_workingset
     dirty: bool  # PG_dirty
     writeback: bool  # PG_writeback
+    referenced: bool  # PG_referenced
+    active: bool  # PG_active
+    isolated: bool  # taken off the LRU by reclaim or khugepaged
+    lru_next: Folio  # towards the cold end (list used when LRU > 0)
+    lru_prev: Folio
     first_waiter: Thread  # Model: a queue per folio for the kernel's 256 hashed queues
     last_waiter: Thread
     # ghost
     locked_by: Thread  # who took PG_locked; None while a read that was submitted owns it
     reading: bool  # a read of it is in flight
+    extra_refs: Range[0, MAX_REFCOUNT]  # isolation, pages handed out by GUP, collapse
 
 
 class Request(Struct, count=N_REQUESTS):
@@ -171,6 +185,7 @@ class Request(Struct, count=N_REQUESTS):
     index: Const[Index]
     nr: Const[Range[0, MAX_BIO_PAGES]]
     in_flight: bool
+    fuse_server: Thread  # the server thread that took it from the queue
 
 
 class block_queue(Struct, count=1):
@@ -181,9 +196,9 @@ class block_queue(Struct, count=1):
 
 
 class memory(Struct, count=1):
-    """Free memory (kernel: struct zone, struct mem_cgroup)."""
+    """Memory in use, counted only when MEMORY_PAGES is not 0 (kernel: struct mem_cgroup)."""
 
-    free_pages: Range[0, MAX_FREE_PAGES]
+    used_pages: Range[0, MEMORY_PAGES]
 
 
 class Thread(Struct, count=N_THREADS):
@@ -205,6 +220,9 @@ class Thread(Struct, count=N_THREADS):
     vmf_flags: Private[fault_flag_t]
     vmf_page: Private[Folio]
     vmf_cow_page: Private[bool]  # a page for the private copy was allocated
+    # get_user_pages (kernel: arguments `locked` and `pages`)
+    gup_locked: Private[bool]  # the caller's mmap_lock is still held
+    gup_folio: Private[Folio]  # the page that was handed out, with a reference
     # ghost: what the thread holds
     kernel_depth: Private[Range[0, 3]]  # 0: in user mode, or dead
     holds_mmap_lock: Private[MM]

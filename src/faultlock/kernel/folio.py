@@ -1,0 +1,411 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Folios: references, the folio lock and those who wait for it (spec 3.4).
+
+The lock is one bit.  A woken waiter that wants the lock has to take the bit itself and may
+lose it to somebody who comes along, up to PAGE_LOCK_UNFAIRNESS times; then it asks for the
+lock to be handed over.
+
+# Model: a wait queue per folio instead of 256 hashed ones; the hash only adds spurious wake-ups.
+"""
+
+# ---- references ---------------------------------------------------------------------------------
+
+
+@atomic
+def folio_nr_pages(folio: Folio) -> int:
+    """Number of pages in the folio.
+
+    Source: folio_nr_pages, include/linux/mm.h, 6.12
+    Context: any
+    Returns: a power of two
+    Left out: nothing
+    """
+    return 1 << folio.order
+
+
+@atomic
+def folio_next_index(folio: Folio) -> int:
+    """Index of the first page after the folio.
+
+    Source: folio_next_index, include/linux/pagemap.h, 6.12
+    Context: any
+    Returns: the index
+    Left out: nothing
+    """
+    return folio.index + (1 << folio.order)
+
+
+@atomic
+def record_folio_reference(folio: Folio):
+    """Note in the thread that it holds a reference (ghost).
+
+    Source: none (ghost state of S3)
+    Context: reference held
+    Returns: nothing
+    Left out: nothing
+    """
+    if current.holds_folio is None:
+        current.holds_folio = folio
+    else:
+        assert current.holds_other_folio is None, "S3 reference balance: a thread holds more than two folio references"
+        current.holds_other_folio = folio
+
+
+@atomic
+def forget_folio_reference(folio: Folio):
+    """Note in the thread that it gave a reference up (ghost).
+
+    Source: none (ghost state of S3)
+    Context: reference held until now
+    Returns: nothing
+    Left out: nothing
+    """
+    if current.holds_other_folio == folio:
+        current.holds_other_folio = None
+    else:
+        assert current.holds_folio == folio, "S3 reference balance: folio reference dropped that is not held"
+        current.holds_folio = current.holds_other_folio
+        current.holds_other_folio = None
+
+
+@atomic
+def folio_get(folio: Folio):
+    """Take a reference to a folio that cannot vanish.
+
+    Source: folio_get, include/linux/mm.h, 6.12
+    Context: any
+    Returns: nothing
+    Left out: nothing
+    """
+    assert folio.refcount > 0, "S3 reference balance: folio_get of a free folio"
+    folio.refcount += 1
+    record_folio_reference(folio)
+
+
+@atomic
+def folio_ref_sub(folio: Folio, nr: int):
+    """Drop nr references that no thread holds (page cache, PTEs); free the folio at zero.
+
+    Source: folio_put_refs, include/linux/mm.h, 6.12
+    Context: any
+    Returns: nothing
+    Left out: nothing
+    """
+    assert folio.refcount >= nr, "S3 reference balance: more references dropped than exist"
+    folio.refcount -= nr
+    if folio.refcount == 0:
+        assert not folio.locked, "S3 reference balance: a locked folio is freed"
+        assert folio.mapping is None, "S3 reference balance: a folio in the page cache is freed"
+        memory_uncharge(1 << folio.order)
+        free(folio)
+
+
+@atomic
+def folio_put(folio: Folio):
+    """Drop a reference; the last one frees the folio.
+
+    Source: folio_put, include/linux/mm.h, 6.12
+    Context: reference held by current
+    Returns: nothing
+    Left out: nothing
+    """
+    forget_folio_reference(folio)
+    folio_ref_sub(folio, 1)
+
+
+# ---- the lock -----------------------------------------------------------------------------------
+
+
+@atomic
+def folio_lock_acquired(folio: Folio):
+    """Record that the current thread holds the folio lock.
+
+    Source: none (ghost state and a lock event)
+    Context: PG_locked set for current
+    Returns: nothing
+    Left out: nothing
+    """
+    folio.locked_by = current
+    current.holds_folio_lock = folio
+    current.i_size_seen = 0
+    if folio.mapping is not None:
+        current.i_size_seen = folio.mapping.i_size
+    emit("LOCK_ACQUIRED", LOCK_FOLIO, folio, LockMode.WRITE)
+
+
+@atomic
+def folio_trylock(folio: Folio) -> bool:
+    """Take the folio lock if it is free.
+
+    Source: folio_trylock, include/linux/pagemap.h, 6.12
+    Context: reference held; does not sleep
+    Returns: True if the lock was taken
+    Left out: nothing
+    """
+    if folio.locked:
+        return False
+    folio.locked = True
+    folio_lock_acquired(folio)
+    return True
+
+
+@atomic
+def folio_wake_bit(folio: Folio):
+    """Wake the waiters of a folio in order, up to and including one that wants the lock.
+
+    Source: folio_wake_bit, wake_page_function, mm/filemap.c, 6.12
+    Context: the lock bit was cleared
+    Returns: nothing
+    Left out: nothing
+    """
+    while folio.first_waiter is not None:
+        waiter = folio.first_waiter
+        if waiter.wait_kind != WaitKind.SHARED and folio.locked:
+            return
+        folio.first_waiter = waiter.wait_next
+        if folio.first_waiter is None:
+            folio.last_waiter = None
+        kind = waiter.wait_kind
+        waiter.wait_next = None
+        waiter.wait_kind = WaitKind.NONE
+        if kind == WaitKind.HANDOFF:
+            folio.locked = True
+            folio.locked_by = waiter
+            waiter.wait_granted = True
+        waiter.wait_woken = True
+        if kind != WaitKind.SHARED:
+            return
+
+
+@atomic
+def folio_unlock(folio: Folio):
+    """Release the folio lock and wake waiters.
+
+    Source: folio_unlock, mm/filemap.c, 6.12
+    Context: folio lock held by current
+    Returns: nothing
+    Left out: nothing
+    """
+    assert folio.locked and folio.locked_by == current, "S14 single fill: folio unlocked by a thread that does not hold its lock"
+    folio.locked = False
+    folio.locked_by = None
+    if current.holds_folio_lock == folio:
+        current.holds_folio_lock = None
+        current.i_size_seen = 0
+    emit("LOCK_RELEASED", LOCK_FOLIO, folio, LockMode.WRITE)
+    folio_wake_bit(folio)
+
+
+@atomic
+def folio_end_read(folio: Folio, success: bool):
+    """End a read: contents valid (on success) and unlocked in one step.
+
+    Source: folio_end_read, mm/filemap.c, 6.12
+    Context: any context, also interrupt; the lock belongs to the read
+    Returns: nothing
+    Left out: nothing
+    """
+    assert folio.locked and folio.reading, "S14 single fill: a read ends that was not in flight"
+    folio.reading = False
+    folio.uptodate = success
+    folio.locked = False
+    emit("LOCK_RELEASED", LOCK_FOLIO, folio, LockMode.WRITE)
+    folio_wake_bit(folio)
+
+
+@atomic
+def folio_lock_to_io(folio: Folio):
+    """The lock now belongs to the read that was submitted.
+
+    Source: none (nobody owns the bit between submission and completion)
+    Context: folio locked by current
+    Returns: nothing
+    Left out: nothing
+    """
+    assert folio.locked and folio.locked_by == current, "S14 single fill: read submitted for a folio that the thread has not locked"
+    assert not folio.reading, "S14 single fill: two reads of one folio in flight"
+    folio.reading = True
+    folio.locked_by = None
+    if current.holds_folio_lock == folio:
+        current.holds_folio_lock = None
+        current.i_size_seen = 0
+
+
+# ---- waiting --------------------------------------------------------------------------------------
+
+
+@atomic
+def folio_wait_begin(folio: Folio, kind: WaitKind) -> bool:
+    """Take the lock, or see the folio unlocked, or queue.
+
+    Source: folio_wait_bit_common up to its wait loop, mm/filemap.c, 6.12
+    Context: wait-queue lock
+    Returns: True if there is nothing to wait for
+    Left out: nothing
+    """
+    if not folio.locked:
+        if kind == WaitKind.SHARED:
+            return True
+        return folio_trylock(folio)
+    current.wait_kind = kind
+    current.wait_next = None
+    current.wait_woken = False
+    current.wait_granted = False
+    if folio.first_waiter is None:
+        folio.first_waiter = current
+    else:
+        folio.last_waiter.wait_next = current
+    folio.last_waiter = current
+    return False
+
+
+@atomic
+def folio_leave_queue(folio: Folio):
+    """Leave the wait queue without having been woken.
+
+    Source: finish_wait in folio_wait_bit_common, mm/filemap.c, 6.12
+    Context: current is queued at folio
+    Returns: nothing
+    Left out: nothing
+    """
+    before: Thread = None
+    waiter: Thread = folio.first_waiter
+    while waiter != current:
+        before = waiter
+        waiter = waiter.wait_next
+    if before is None:
+        folio.first_waiter = current.wait_next
+    else:
+        before.wait_next = current.wait_next
+    if folio.last_waiter == current:
+        folio.last_waiter = before
+    current.wait_next = None
+    current.wait_kind = WaitKind.NONE
+
+
+@atomic
+def folio_wait_end(folio: Folio, kind: WaitKind) -> int:
+    """What a woken or killed waiter finds.
+
+    Source: wait loop of folio_wait_bit_common, mm/filemap.c, 6.12
+    Context: current was woken, or has a fatal signal
+    Returns: 1 done (locked, unless kind is SHARED); 0 lost the lock, wait again; -1 killed
+    Left out: nothing
+    """
+    if not current.wait_woken:
+        folio_leave_queue(folio)
+        return -1
+    current.wait_woken = False
+    if kind == WaitKind.SHARED:
+        return 1
+    if current.wait_granted:
+        current.wait_granted = False
+        folio_lock_acquired(folio)
+        return 1
+    if folio_trylock(folio):
+        return 1
+    return 0
+
+
+def folio_wait_bit_common(folio: Folio, wanted: WaitKind, is_killable: bool) -> bool:
+    """Wait for the folio lock, or only until the folio is unlocked.
+
+    Source: folio_wait_bit_common, mm/filemap.c, 6.12
+    Context: reference held; sleeps; a fatal signal ends the wait when is_killable
+    Returns: True: locked (wanted EXCLUSIVE) or was unlocked (SHARED); False: killed
+    Left out: thrashing accounting
+    """
+    kind = wanted
+    unfairness = PAGE_LOCK_UNFAIRNESS
+    while True:
+        if wanted == WaitKind.EXCLUSIVE:
+            unfairness -= 1
+            if unfairness < 0:
+                kind = WaitKind.HANDOFF
+        if folio_wait_begin(folio, kind):
+            return True
+        if is_killable:
+            wait(current.wait_woken, killable, on=folio)
+        else:
+            wait(current.wait_woken, on=folio)
+        result = folio_wait_end(folio, kind)
+        if result != 0:
+            return result == 1
+
+
+@atomic
+def may_wait_for_folio():
+    """A fault with RETRY_NOWAIT does not sleep on a locked folio.
+
+    Source: none (property S6, weak form)
+    Context: before the folio lock is waited for
+    Returns: nothing
+    Left out: nothing
+    """
+    assert (current.vmf_flags & FAULT_FLAG_RETRY_NOWAIT) == 0, "S6 NOWAIT: a RETRY_NOWAIT fault waits for a folio lock"
+
+
+def __folio_lock(folio: Folio):
+    """Wait for the folio lock.
+
+    Source: __folio_lock, mm/filemap.c, 6.12
+    Context: reference held; sleeps, uninterruptible
+    Returns: nothing
+    Left out: nothing
+    """
+    may_wait_for_folio()
+    folio_wait_bit_common(folio, WaitKind.EXCLUSIVE, False)
+
+
+def __folio_lock_killable(folio: Folio) -> bool:
+    """Wait for the folio lock unless a fatal signal comes first.
+
+    Source: __folio_lock_killable, mm/filemap.c, 6.12
+    Context: reference held; sleeps, killable
+    Returns: True if locked (the kernel: 0), False for -EINTR
+    Left out: nothing
+    """
+    may_wait_for_folio()
+    return folio_wait_bit_common(folio, WaitKind.EXCLUSIVE, True)
+
+
+def folio_lock(folio: Folio):
+    """Take the folio lock.
+
+    Source: folio_lock, include/linux/pagemap.h, 6.12
+    Context: reference held; sleeps, uninterruptible
+    Returns: nothing
+    Left out: nothing
+    """
+    if not folio_trylock(folio):
+        __folio_lock(folio)
+
+
+def folio_wait_locked_killable(folio: Folio) -> bool:
+    """Wait until the folio is unlocked; the lock is not taken.
+
+    Source: folio_wait_locked_killable, include/linux/pagemap.h, 6.12
+    Context: reference held; sleeps, killable
+    Returns: True if it was unlocked (the kernel: 0), False for -EINTR
+    Left out: nothing
+    """
+    if not folio.locked:
+        return True
+    return folio_wait_bit_common(folio, WaitKind.SHARED, True)
+
+
+def folio_put_wait_locked_killable(folio: Folio) -> bool:
+    """Drop the reference, then wait until the folio is unlocked.
+
+    Source: folio_put_wait_locked, mm/filemap.c, 6.12 (buffered read)
+    Context: reference held by current, dropped; sleeps, killable
+    Returns: True if it was unlocked, False for -EINTR
+    Left out: nothing
+    """
+    with atomic:
+        if folio_wait_begin(folio, WaitKind.SHARED):
+            folio_put(folio)
+            return True
+        folio_put(folio)
+    wait(current.wait_woken, killable, on=folio)
+    return folio_wait_end(folio, WaitKind.SHARED) == 1

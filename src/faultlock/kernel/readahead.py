@@ -1,0 +1,387 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Filling readahead windows: which pages, which folios, which mark (mm/readahead.c; spec 7.2, 7.4).
+
+# Model: the arithmetic on file_ra_state is one step per window.  The state is still shared and
+# unlocked: between the computation and the submission others overwrite it, as in the kernel.
+"""
+
+# ---- window arithmetic --------------------------------------------------------------------------
+
+
+@atomic
+def roundup_pow_of_two(n: int) -> int:
+    """Smallest power of two that is not below n.
+
+    Source: include/linux/log2.h, 6.12
+    Context: any
+    Returns: the power
+    Left out: nothing
+    """
+    power = 1
+    while power < n:
+        power = power * 2
+    return power
+
+
+@atomic
+def ilog2(n: int) -> int:
+    """Number of the highest bit that is set in n (n > 0).
+
+    Source: include/linux/log2.h, 6.12
+    Context: any
+    Returns: 0 for 1
+    Left out: nothing
+    """
+    bit = 0
+    while (n >> (bit + 1)) > 0:
+        bit += 1
+    return bit
+
+
+@atomic
+def lowest_bit(n: int) -> int:
+    """Number of the lowest bit that is set in n (n > 0).
+
+    Source: __ffs, include/asm-generic/bitops/__ffs.h, 6.12
+    Context: any
+    Returns: 0 when n is odd
+    Left out: nothing
+    """
+    bit = 0
+    while ((n >> bit) & 1) == 0:
+        bit += 1
+    return bit
+
+
+@atomic
+def get_init_ra_size(size: int, max_pages: int) -> int:
+    """Size of the first window of a stream.
+
+    Source: get_init_ra_size, mm/readahead.c, 6.12
+    Context: any
+    Returns: pages
+    Left out: nothing
+    """
+    newsize = roundup_pow_of_two(size)
+    if newsize <= max_pages // 32:
+        return newsize * 4
+    if newsize <= max_pages // 4:
+        return newsize * 2
+    return max_pages
+
+
+@atomic
+def get_next_ra_size(cur: int, max_pages: int) -> int:
+    """Size of the window after one of size cur.
+
+    Source: get_next_ra_size, mm/readahead.c, 6.12
+    Context: any
+    Returns: pages
+    Left out: nothing
+    """
+    if cur < max_pages // 16:
+        return 4 * cur
+    if cur <= max_pages // 2:
+        return 2 * cur
+    return max_pages
+
+
+@atomic
+def ra_set_window(file: File, start: int, size: int, async_size: int):
+    """Store a window, clipped to what the model can represent.
+
+    Source: none (assignments to file_ra_state)
+    Context: unlocked
+    Returns: nothing
+    Left out: nothing
+    """
+    file.ra_start = start
+    file.ra_size = min(size, MAX_WINDOW_PAGES)
+    file.ra_async_size = min(async_size, MAX_WINDOW_PAGES)
+
+
+@atomic
+def ractl_max_pages(file: File, req_size: int) -> int:
+    """Longest window: ra_pages, or the device's optimal request when more is asked for.
+
+    Source: ractl_max_pages, mm/readahead.c, 6.12
+    Context: unlocked
+    Returns: pages
+    Left out: nothing
+    """
+    max_pages = file.ra_pages
+    if req_size > max_pages and IO_PAGES > max_pages:
+        max_pages = min(req_size, IO_PAGES)
+    return max_pages
+
+
+# ---- inserting folios and submitting them --------------------------------------------------------
+
+
+@atomic
+def ra_insert(mapping: Mapping, folio: Folio, index: int, marked: bool) -> bool:
+    """Insert one new folio of a window, locked, with or without the readahead mark.
+
+    Source: filemap_add_folio and folio_set_readahead in page_cache_ra_unbounded, ra_alloc_folio, 6.12
+    Context: invalidate_lock held shared
+    Returns: True; False (-EEXIST): somebody was faster, the folio is dropped
+    Left out: the inserter's own reference until submission; the lock alone keeps the folio in the cache
+    """
+    if not filemap_add_folio(mapping, folio, index):
+        folio_discard(folio)
+        return False
+    folio.readahead = marked
+    folio_ref_sub(folio, 1)
+    return True
+
+
+def read_pages(mapping: Mapping, index: int, nr: int):
+    """Submit a run of locked folios that were inserted.
+
+    Source: read_pages, mm/readahead.c, 6.12
+    Context: invalidate_lock held shared; sleeps
+    Returns: nothing
+    Left out: folios that the file system did not take
+    """
+    if nr > 0:
+        submit_bio(mapping, index, nr)
+
+
+def page_cache_ra_unbounded(mapping: Mapping, index: int, nr_to_read: int, lookahead_size: int):
+    """Insert and submit the absent pages of [index, index + nr_to_read); mark one.
+
+    Source: page_cache_ra_unbounded, mm/readahead.c, 6.12
+    Context: takes invalidate_lock shared (6.12 here, 7.0 in the callers: same times); sleeps
+    Returns: nothing
+    Left out: nothing
+    """
+    filemap_invalidate_lock_shared(mapping)
+    step = 1 << mapping.min_order
+    start = index - index % step
+    mark = index + nr_to_read - lookahead_size
+    mark = (mark + step - 1) // step * step
+    if lookahead_size > nr_to_read:
+        mark = -1
+    end = index + nr_to_read
+    batch = start
+    position = start
+    while position < end:
+        if filemap_is_cached(mapping, position):
+            read_pages(mapping, batch, position - batch)
+            position += step
+            batch = position
+            continue
+        folio = filemap_alloc_folio(position, mapping.min_order)
+        if folio is None:
+            break
+        if ra_insert(mapping, folio, position, position == mark):
+            position += step
+        else:
+            read_pages(mapping, batch, position - batch)
+            position += step
+            batch = position
+    read_pages(mapping, batch, position - batch)
+    filemap_invalidate_unlock_shared(mapping)
+
+
+def do_page_cache_ra(mapping: Mapping, index: int, nr_to_read: int, lookahead_size: int):
+    """Read a window, clipped to the end of the file.
+
+    Source: do_page_cache_ra, mm/readahead.c, 6.12
+    Context: sleeps
+    Returns: nothing
+    Left out: nothing
+    """
+    i_size = mapping.i_size
+    if index >= i_size:
+        return
+    page_cache_ra_unbounded(mapping, index, min(nr_to_read, i_size - index), lookahead_size)
+
+
+def force_page_cache_ra(file: File, index: int, nr_to_read: int):
+    """Read as many pages as asked for (up to the device's optimum), in steps of 2 MiB, no mark.
+
+    Source: force_page_cache_ra, mm/readahead.c, 6.12
+    Context: sleeps
+    Returns: nothing
+    Left out: nothing
+    """
+    left = min(nr_to_read, max(IO_PAGES, file.ra_pages))
+    position = index
+    while left > 0:
+        chunk = min(left, 512)
+        do_page_cache_ra(file.f_mapping, position, chunk, 0)
+        position += chunk
+        left -= chunk
+
+
+def page_cache_ra_order(file: File, index: int, order: int):
+    """Read the window in file_ra_state with large folios where the mapping has them.
+
+    Source: page_cache_ra_order, mm/readahead.c, 6.12; 7.0
+    Context: takes invalidate_lock shared; sleeps
+    Returns: nothing
+    Left out: nothing
+    """
+    mapping = file.f_mapping
+    with atomic:
+        size = file.ra_size
+        async_size = file.ra_async_size
+        limit = min(mapping.i_size - 1, index + size - 1)
+        if mapping.max_order == 0:
+            file.ra_order = 0
+    emit("READAHEAD", index, size, async_size)
+    position = index
+    use_large = mapping.max_order > 0
+    if KERNEL_VERSION < 617:
+        use_large = use_large and size >= max(4, 1 << mapping.min_order)
+    if use_large:
+        position = ra_fill_large(file, index, size, index + size - async_size, limit, order)
+        if position > limit:
+            return
+    if KERNEL_VERSION < 617:
+        do_page_cache_ra(mapping, position, size, async_size)
+    else:
+        if size > position - index:
+            do_page_cache_ra(mapping, position, size - (position - index), async_size)
+
+
+def ra_fill_large(file: File, index: int, size: int, mark: int, limit: int, order: int) -> int:
+    """Insert and submit folios of the preferred order, smaller where alignment or the end demands.
+
+    Source: loop of page_cache_ra_order, mm/readahead.c, 6.12; 7.0
+    Context: takes invalidate_lock shared; sleeps
+    Returns: the first index that was not filled; above limit when all were
+    Left out: nothing
+    """
+    mapping = file.f_mapping
+    preferred = order
+    if KERNEL_VERSION < 617:
+        if preferred < mapping.max_order:
+            preferred += 2
+    preferred = max(min(min(mapping.max_order, preferred), ilog2(max(size, 1))), mapping.min_order)
+    if KERNEL_VERSION >= 617:
+        file.ra_order = preferred
+    filemap_invalidate_lock_shared(mapping)
+    start = index - index % (1 << mapping.min_order)
+    position = start
+    while position <= limit:
+        used = preferred
+        if position % (1 << used) != 0:
+            used = lowest_bit(position)
+        while used > mapping.min_order and position + (1 << used) - 1 > limit:
+            used -= 1
+        folio = filemap_alloc_folio(position, used)
+        if folio is None:
+            break
+        if not ra_insert(mapping, folio, position, position == mark - mark % (1 << used)):
+            break
+        position += 1 << used
+    read_pages(mapping, start, position - start)
+    filemap_invalidate_unlock_shared(mapping)
+    return position
+
+
+# ---- on demand: a miss, and a hit on the mark ------------------------------------------------------
+
+
+@atomic
+def ra_sync_window(file: File, index: int, req_count: int, max_pages: int) -> bool:
+    """Compute the window for a miss (spec 7.4, page_cache_sync_ra).
+
+    Source: page_cache_sync_ra, mm/readahead.c, 6.12
+    Context: unlocked
+    Returns: True: a window was stored; False: read just req_count pages
+    Left out: nothing
+    """
+    after_previous = file.prev_read > 0 and (index + 1 == file.prev_read or index == file.prev_read)
+    if index == 0 or req_count > max_pages or after_previous:
+        size = get_init_ra_size(req_count, max_pages)
+        async_size = size - req_count
+        if size <= req_count:
+            async_size = size // 2
+        ra_set_window(file, index, size, async_size)
+        file.ra_order = 0
+        return True
+    miss = page_cache_prev_miss(file.f_mapping, index - 1, max_pages)
+    contig_count = index - miss - 1
+    if contig_count <= req_count:
+        return False
+    if miss == -1:
+        contig_count = contig_count * 2
+    ra_set_window(file, index, min(contig_count + req_count, max_pages), 1)
+    file.ra_order = 0
+    return True
+
+
+def page_cache_sync_ra(file: File, index: int, req_count: int):
+    """Readahead for a miss.
+
+    Source: page_cache_sync_ra, mm/readahead.c, 6.12
+    Context: sleeps
+    Returns: nothing
+    Left out: congested block cgroups
+    """
+    if file.ra_pages == 0:
+        force_page_cache_ra(file, index, 1)
+        return
+    if file.f_mode_random:
+        force_page_cache_ra(file, index, req_count)
+        return
+    max_pages = ractl_max_pages(file, req_count)
+    if ra_sync_window(file, index, req_count, max_pages):
+        page_cache_ra_order(file, index, 0)
+    else:
+        do_page_cache_ra(file.f_mapping, index, req_count, 0)
+
+
+@atomic
+def ra_async_window(file: File, index: int, folio: Folio, req_count: int) -> bool:
+    """Compute the window that follows when the marked folio is used (spec 7.4).
+
+    Source: page_cache_async_ra, mm/readahead.c, 6.12; 7.0
+    Context: unlocked
+    Returns: True: a window was stored; False: nothing to read
+    Left out: nothing
+    """
+    max_pages = ractl_max_pages(file, req_count)
+    nr = 1 << folio.order
+    expected = file.ra_start + file.ra_size - file.ra_async_size
+    expected -= expected % nr
+    start = file.ra_start + file.ra_size
+    size = max(file.ra_size, get_next_ra_size(file.ra_size, max_pages))
+    if index != expected:
+        start = page_cache_next_miss(file.f_mapping, index + 1, max_pages)
+        if start - index > max_pages:
+            return False
+        size = get_next_ra_size(start - index + req_count, max_pages)
+    if KERNEL_VERSION >= 617:
+        file.ra_order = min(file.ra_order + 2, HPAGE_PMD_ORDER)
+        align = 1 << min(file.ra_order, lowest_bit(max_pages))
+        aligned_end = (start + size) // align * align
+        if aligned_end > start:
+            size = aligned_end - start
+    else:
+        file.ra_order = folio.order
+    ra_set_window(file, start, size, size)
+    return True
+
+
+def page_cache_async_ra(file: File, index: int, folio: Folio, req_count: int):
+    """Readahead for a hit on the marked folio.
+
+    Source: page_cache_async_ra, mm/readahead.c, 6.12
+    Context: folio referenced; sleeps
+    Returns: nothing
+    Left out: congested block cgroups
+    """
+    if file.ra_pages == 0:
+        return
+    if folio.writeback:
+        return
+    folio.readahead = False
+    if ra_async_window(file, index, folio, req_count):
+        with atomic:
+            start = file.ra_start
+            order = file.ra_order
+        page_cache_ra_order(file, start, order)
