@@ -30,10 +30,12 @@ int other(const char *s, struct box *b)
 \treturn lock_it(b) + 2;
 }
 """
-CITED = [
-    Citation("mm/a.c", name, "6.12", "f", "kernel/a.py:1")
-    for name in ("lock_it", "other", "try_it")
-]
+NAMES = ("lock_it", "other", "try_it")
+CITED = [Citation("mm/a.c", name, "6.12", "f", "kernel/a.py:1") for name in NAMES]
+
+
+def of(text: str, name: str) -> str:
+    return fingerprint(function_texts(text, name))
 
 
 def tree(folder: Path, text: str) -> Path:
@@ -54,9 +56,7 @@ def test_comments_and_layout_do_not_count_but_code_does() -> None:
     same = C.replace("\t\treturn 1;", "  return /* yes */ 1 ;").replace("// a brace", "")
     assert of(C, "lock_it") == of(same, "lock_it") != ""
     other = C.replace("return 1;", "return 2;")
-    assert fingerprint(function_texts(C, "lock_it")) != fingerprint(
-        function_texts(other, "lock_it")
-    )
+    assert of(C, "lock_it") != of(other, "lock_it")
 
 
 def test_changed_and_gone_functions_are_named(tmp_path: Path) -> None:
