@@ -97,6 +97,7 @@ def folio_ref_sub(folio: Folio, nr: int):
         assert not folio.locked, "S3 reference balance: a locked folio is freed"
         assert folio.mapping is None, "S3 reference balance: a folio in the page cache is freed"
         memory_uncharge(1 << folio.order)
+        folio_del_lru(folio)
         free(folio)
 
 

@@ -46,6 +46,7 @@ def folio_alloc(index: int, order: int) -> Folio:
     """
     if not memory_charge(1 << order):
         return None
+    wakeup_kswapd()
     folio = alloc(Folio)
     if folio is None:
         memory_uncharge(1 << order)
@@ -115,6 +116,7 @@ def filemap_peek(mapping: Mapping, index: int) -> Folio:
         folio.uptodate = True
         folio.mapping = mapping
         mapping.pages[index] = folio
+        folio_add_lru(folio)
         emit("PAGE_CACHE_RESIDENT", folio, index, 1)
     return folio
 
@@ -199,13 +201,15 @@ def filemap_add_folio(mapping: Mapping, folio: Folio, index: int) -> bool:
             return False
     assert current.holds_invalidate_lock == mapping or not mapping.uses_invalidate_lock, "S11 no fill under removal: folio inserted without invalidate_lock"
     for i in range(index, min(index + nr, N_FILE_PAGES)):
-        if page_cache.shadow_workingset is not None and mapping.pages[i] == page_cache.shadow_workingset:
-            folio.workingset = True
+        shadow = mapping.pages[i]
+        if shadow is not None:
+            workingset_refault(mapping, folio, i, shadow == page_cache.shadow_workingset)
         mapping.pages[i] = folio
     folio.mapping = mapping
     folio.refcount += nr
     folio.locked = True
     folio.locked_by = current
+    folio_add_lru(folio)
     emit("PAGE_CACHE_ADD", folio, index, nr)
     return True
 

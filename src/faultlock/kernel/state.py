@@ -37,6 +37,10 @@ MMAP_LOTSAMISS: Param = 100
 IO_PAGES: Param = 32  # optimal request size of the device
 MAX_BIO_PAGES: Param = 256  # longest single request
 EXEC_FOLIO_ORDER: Param = 0  # the architecture's; 4 on arm64 with 4 KiB pages
+LRU: Param = 0  # 0: reclaim may choose any folio; 1: one list; 2: active and inactive list
+KSWAPD_LOW_PAGES: Param = 0  # kswapd is woken when fewer pages are free
+KSWAPD_HIGH_PAGES: Param = 0  # and sleeps when as many are
+FORK_CHILD: Param = 1  # 0: fork does everything but to make the child's address space
 DIRECT_RECLAIM: Param = 0  # 1: an allocation that fails reclaims first (try_to_free_pages)
 DIRTY_EXCEEDED: Param = 0  # 1: writers are throttled (balance_dirty_pages)
 
@@ -48,6 +52,10 @@ WindowStart = Range[0, N_FILE_PAGES + MAX_WINDOW_PAGES]
 FolioOrder = Range[0, 9]
 N_PAGE_TABLES = N_ADDRESS_PAGES // PTRS_PER_PTE + 1
 gup_t = Range[-64, N_ADDRESS_PAGES]  # pages done, or a negative error
+N_SHADOWS = 1 + (N_FILE_PAGES - 1) * (LRU == 2)
+AGE_MASK = (1 << 30) - 1
+Age = Range[0, AGE_MASK]
+FolioCount = Range[0, N_FOLIOS * (1 << 9)]  # of pages in folios
 
 
 class RwSemaphore(Struct):
@@ -134,6 +142,7 @@ class Mapping(Struct, count=N_MAPPINGS):
     served: Const[bool]  # reads are answered by a server thread (FUSE), not by a device
     i_dio_count: Range[0, N_THREADS]  # direct I/O in flight
     i_dio_waiter: Thread  # the one truncater (it holds i_rwsem) that waits for direct I/O
+    shadow_age: Array[N_SHADOWS, Age]  # lruvec.nonresident_age at eviction (LRU == 2)
     nr_thps: bool  # khugepaged made a large folio of a file without large folio support
     fuse_waiter: Thread  # server thread that waits for a request in fuse_dev_read
     fuse_aborted: bool  # the connection is gone: every request fails
@@ -167,8 +176,8 @@ class Folio(Struct, count=N_FOLIOS):
     writeback: bool  # PG_writeback
     referenced: bool  # PG_referenced
     active: bool  # PG_active
-    isolated: bool  # taken off the LRU by reclaim or khugepaged
-    lru_next: Folio  # towards the cold end (list used when LRU > 0)
+    lru: bool  # PG_lru: cleared while reclaim or khugepaged has it isolated
+    lru_next: Folio  # towards the tail, the cold end (lists exist when LRU > 0)
     lru_prev: Folio
     first_waiter: Thread  # Model: a queue per folio for the kernel's 256 hashed queues
     last_waiter: Thread
@@ -201,6 +210,19 @@ class memory(Struct, count=1):
     used_pages: Range[0, MEMORY_PAGES]
 
 
+class lruvec(Struct, count=1):
+    """The LRU lists of file folios (kernel: struct lruvec) and the thread that keeps them short."""
+
+    inactive_head: Folio
+    inactive_tail: Folio
+    active_head: Folio
+    active_tail: Folio
+    nr_inactive: FolioCount
+    nr_active: FolioCount
+    nonresident_age: Age
+    kswapd: Thread  # asleep until woken (None: no kswapd, or it runs)
+
+
 class Thread(Struct, count=N_THREADS):
     """A task (kernel: struct task_struct), with the fault it is in (struct vm_fault)."""
 
@@ -231,6 +253,7 @@ class Thread(Struct, count=N_THREADS):
     holds_invalidate_lock: Private[Mapping]
     invalidate_lock_mode: Private[LockMode]
     holds_i_rwsem: Private[Mapping]
+    holds_i_mmap_rwsem: Private[Mapping]
     holds_folio_lock: Private[Folio]
     holds_folio: Private[Folio]  # a reference
     holds_other_folio: Private[Folio]  # a second one

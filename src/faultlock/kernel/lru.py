@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The LRU lists of file folios (mm/swap.c, mm/workingset.c): which folio reclaim meets first.
+
+Parameter LRU: 0 keeps no lists (the checker lets reclaim choose any folio), 1 one list in
+order of insertion, 2 the kernel's inactive and active lists with refault detection.
+
+# Model: folios go to the lists at once (the kernel collects them in per-CPU batches of 31).
+"""
+
+
+@atomic
+def lru_list_add(folio: Folio):
+    """Put a folio at the head of the list it belongs to.
+
+    Source: lruvec_add_folio, include/linux/mm_inline.h, 6.12
+    Context: lru_lock
+    Returns: nothing
+    Left out: nothing
+    """
+    if LRU == 0:
+        return
+    nr = 1 << folio.order
+    folio.lru_prev = None
+    if folio.active:
+        folio.lru_next = lruvec.active_head
+        if lruvec.active_head is None:
+            lruvec.active_tail = folio
+        else:
+            lruvec.active_head.lru_prev = folio
+        lruvec.active_head = folio
+        lruvec.nr_active += nr
+    else:
+        folio.lru_next = lruvec.inactive_head
+        if lruvec.inactive_head is None:
+            lruvec.inactive_tail = folio
+        else:
+            lruvec.inactive_head.lru_prev = folio
+        lruvec.inactive_head = folio
+        lruvec.nr_inactive += nr
+
+
+@atomic
+def lru_list_del(folio: Folio):
+    """Take a folio out of its list.
+
+    Source: lruvec_del_folio, include/linux/mm_inline.h, 6.12
+    Context: lru_lock
+    Returns: nothing
+    Left out: nothing
+    """
+    if LRU == 0:
+        return
+    nr = 1 << folio.order
+    if folio.lru_next is not None:
+        folio.lru_next.lru_prev = folio.lru_prev
+    elif folio.active:
+        lruvec.active_tail = folio.lru_prev
+    else:
+        lruvec.inactive_tail = folio.lru_prev
+    if folio.lru_prev is not None:
+        folio.lru_prev.lru_next = folio.lru_next
+    elif folio.active:
+        lruvec.active_head = folio.lru_next
+    else:
+        lruvec.inactive_head = folio.lru_next
+    if folio.active:
+        lruvec.nr_active -= nr
+    else:
+        lruvec.nr_inactive -= nr
+    folio.lru_next = None
+    folio.lru_prev = None
+
+
+@atomic
+def folio_add_lru(folio: Folio):
+    """A folio enters the LRU: new in the cache, or put back.
+
+    Source: folio_add_lru, mm/swap.c, 6.12
+    Context: reference held
+    Returns: nothing
+    Left out: unevictable folios (a folio of a VM_LOCKED mapping is kept when reclaim meets it)
+    """
+    folio.lru = True
+    lru_list_add(folio)
+
+
+@atomic
+def folio_del_lru(folio: Folio):
+    """A folio leaves the LRU because it is freed.
+
+    Source: __page_cache_release, mm/swap.c, 6.12
+    Context: last reference dropped
+    Returns: nothing
+    Left out: nothing
+    """
+    if folio.lru:
+        lru_list_del(folio)
+        folio.lru = False
+
+
+@atomic
+def folio_isolate_lru(folio: Folio) -> bool:
+    """Take a folio off the LRU, with a reference for the list it goes to.
+
+    Source: folio_isolate_lru, mm/vmscan.c, 6.12
+    Context: the folio cannot vanish
+    Returns: True; False if somebody else has it isolated
+    Left out: nothing
+    """
+    if not folio.lru:
+        return False
+    lru_list_del(folio)
+    folio.lru = False
+    folio.refcount += 1
+    folio.extra_refs += 1
+    return True
+
+
+@atomic
+def folio_putback_lru(folio: Folio):
+    """Give an isolated folio back to the LRU and drop the isolation's reference.
+
+    Source: folio_putback_lru, mm/vmscan.c, 6.12
+    Context: folio was isolated
+    Returns: nothing
+    Left out: nothing
+    """
+    folio_add_lru(folio)
+    folio.extra_refs -= 1
+    folio_ref_sub(folio, 1)
+
+
+@atomic
+def workingset_age_nonresident(nr: int):
+    """The list moved on by nr pages: evicted pages got older.
+
+    Source: workingset_age_nonresident, mm/workingset.c, 6.12
+    Context: any
+    Returns: nothing
+    Left out: memory cgroups
+    """
+    if LRU == 2:
+        lruvec.nonresident_age = (lruvec.nonresident_age + nr) & AGE_MASK
+
+
+@atomic
+def folio_activate(folio: Folio):
+    """Move a folio to the active list.
+
+    Source: folio_activate, workingset_activation, mm/swap.c, mm/workingset.c, 6.12
+    Context: any
+    Returns: nothing
+    Left out: nothing
+    """
+    if LRU < 2 or folio.active:
+        return
+    if folio.lru:
+        lru_list_del(folio)
+        folio.active = True
+        lru_list_add(folio)
+    else:
+        folio.active = True
+    workingset_age_nonresident(1 << folio.order)
+
+
+@atomic
+def folio_mark_accessed(folio: Folio):
+    """A page was used by read(2), or its accessed entry is going away.
+
+    Source: folio_mark_accessed, mm/swap.c, 6.12
+    Context: reference held
+    Returns: nothing
+    Left out: idle page tracking, multi-generation LRU
+    """
+    if LRU < 2:
+        return
+    if not folio.referenced:
+        folio.referenced = True
+    elif not folio.active:
+        folio_activate(folio)
+        folio.referenced = False
+
+
+@atomic
+def workingset_eviction(mapping: Mapping, folio: Folio) -> Folio:
+    """What is left in the page cache of a folio that reclaim takes away.
+
+    Source: workingset_eviction, mm/workingset.c, 6.12
+    Context: xarray lock, folio locked
+    Returns: the shadow entry (None in the checker, where nobody looks at it)
+    Left out: memory cgroup and node in the shadow
+    """
+    if LRU == 2:
+        for index in range(folio.index, min(folio.index + (1 << folio.order), N_FILE_PAGES)):
+            mapping.shadow_age[index] = lruvec.nonresident_age
+        workingset_age_nonresident(1 << folio.order)
+    if folio.workingset:
+        return page_cache.shadow_workingset
+    return page_cache.shadow
+
+
+@atomic
+def workingset_refault(mapping: Mapping, folio: Folio, index: Index, was_workingset: bool):
+    """A page comes back: straight to the active list if it was evicted only recently.
+
+    Source: workingset_refault, workingset_test_recent, mm/workingset.c, 6.12
+    Context: a shadow entry was found at index; folio locked
+    Returns: nothing
+    Left out: swap (anonymous pages do not count in the size of the working set)
+    """
+    if LRU < 2:
+        folio.workingset = was_workingset
+        return
+    distance = (lruvec.nonresident_age - mapping.shadow_age[index]) & AGE_MASK
+    if distance > lruvec.nr_active:
+        return
+    folio.active = True
+    workingset_age_nonresident(1 << folio.order)
+    if was_workingset:
+        folio.workingset = True

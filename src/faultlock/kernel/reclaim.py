@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Reclaim of clean page cache folios (mm/vmscan.c; spec 8.3).
+
+Direct reclaim runs in the context of whoever allocates, with that thread's locks held; it
+takes neither mmap_lock nor VMA locks itself.
+
+# Model: folios are isolated one at a time (the kernel: 32), so the cost of a batch is the same
+but another thread finds them on the list until their turn comes.
+"""
+
+
+class FolioReferences(Enum):
+    """What the accessed bits say about a folio (enum folio_references)."""
+
+    RECLAIM = 0
+    KEEP = 1
+    ACTIVATE = 2
+
+
+DEF_PRIORITY = 12
+
+
+def folio_check_references(folio: Folio) -> FolioReferences:
+    """Was the folio used since reclaim last looked?  Clears the accessed bits it finds.
+
+    Source: folio_check_references, folio_referenced, mm/vmscan.c, mm/rmap.c, 6.12
+    Context: folio locked and isolated; tries i_mmap_rwsem
+    Returns: RECLAIM, KEEP (one more round) or ACTIVATE
+    Left out: swap-backed folios, FOLIOREF_RECLAIM_CLEAN (dirty folios are kept anyway)
+    """
+    referenced_ptes = 0
+    vm_flags: vm_flags_t = 0
+    mapping = folio.mapping
+    if folio.mapcount > 0:
+        if not i_mmap_trylock_read(mapping):
+            return FolioReferences.KEEP
+        vma = rmap_next(folio, None)
+        while vma is not None:
+            found = folio_referenced_one(folio, vma)
+            cpu("folio_referenced")
+            if found > 0 or vma.vm_flags & VM_LOCKED:
+                vm_flags |= vma.vm_flags
+            referenced_ptes += found
+            vma = rmap_next(folio, vma)
+        i_mmap_unlock_read(mapping)
+    return folio_judge_references(folio, referenced_ptes, vm_flags)
+
+
+@atomic
+def folio_judge_references(folio: Folio, referenced_ptes: int, vm_flags: vm_flags_t) -> FolioReferences:
+    """Decide from the number of accessed entries and PG_referenced.
+
+    Source: folio_check_references, second half, mm/vmscan.c, 6.12
+    Context: folio locked and isolated
+    Returns: RECLAIM, KEEP or ACTIVATE
+    Left out: nothing
+    """
+    was_referenced = folio.referenced
+    folio.referenced = False
+    if vm_flags & VM_LOCKED:
+        return FolioReferences.ACTIVATE  # 8.3.3
+    if referenced_ptes == 0:
+        return FolioReferences.RECLAIM
+    folio.referenced = True
+    if was_referenced or referenced_ptes > 1 or vm_flags & VM_EXEC:
+        return FolioReferences.ACTIVATE
+    return FolioReferences.KEEP
+
+
+@atomic
+def __remove_mapping(folio: Folio) -> bool:
+    """Freeze the references and take the folio out of the cache, or find it in use.
+
+    Source: __remove_mapping, mm/vmscan.c, 6.12
+    Context: folio locked, isolated, unmapped; takes the xarray lock inside
+    Returns: True if the folio is out (a shadow entry is left behind)
+    Left out: nothing
+    """
+    nr = 1 << folio.order
+    if folio.refcount != nr + 1:  # the cache's and the isolation's
+        return False
+    if folio.dirty:
+        return False
+    assert folio.mapcount == 0, "S13 freeze: a mapped folio is reclaimed"
+    assert folio.extra_refs == 1, "S13 freeze: a folio that somebody else uses is reclaimed"
+    shadow = workingset_eviction(folio.mapping, folio)
+    filemap_remove_folio(folio, shadow)
+    return True
+
+
+@atomic
+def folio_is_busy(folio: Folio) -> bool:
+    """Is the folio dirty or under writeback, so that it cannot go now?
+
+    Source: folio_check_dirty_writeback in shrink_folio_list, mm/vmscan.c, 6.12
+    Context: folio locked
+    Returns: True if so
+    Left out: writing it out from kswapd, the reclaim flag, waiting for writeback (memcg v1)
+    """
+    return folio.dirty or folio.writeback
+
+
+@atomic
+def reclaim_keep(folio: Folio, activate: bool):
+    """Unlock a folio that stays and put it back on the LRU.
+
+    Source: keep_locked, activate_locked of shrink_folio_list, mm/vmscan.c, 6.12
+    Context: folio locked and isolated
+    Returns: nothing
+    Left out: nothing
+    """
+    if activate and LRU == 2:
+        folio.active = True
+    folio_unlock(folio)
+    folio_putback_lru(folio)
+
+
+@atomic
+def reclaim_free(folio: Folio):
+    """Unlock a folio that left the cache and drop the isolation's reference: the last one.
+
+    Source: free_it of shrink_folio_list, mm/vmscan.c, 6.12
+    Context: folio locked, isolated, out of the cache
+    Returns: nothing
+    Left out: nothing
+    """
+    emit("RECLAIM", folio.index)
+    folio_unlock(folio)
+    folio.extra_refs -= 1
+    folio_ref_sub(folio, 1)
+
+
+def shrink_folio(folio: Folio) -> int:
+    """Try to reclaim one isolated folio.
+
+    Source: loop body of shrink_folio_list, mm/vmscan.c, 6.12
+    Context: folio isolated; no lock held afterwards
+    Returns: number of pages freed (0: kept)
+    Left out: swap, demotion, pageout, hardware poison
+    """
+    nr = folio_nr_pages(folio)
+    cpu("shrink_folio")
+    if not folio_trylock(folio):  # 8.3.2
+        folio_putback_lru(folio)
+        return 0
+    if folio.mapping is None:
+        reclaim_keep(folio, False)
+        return 0
+    references = folio_check_references(folio)  # 8.3.4
+    if references != FolioReferences.RECLAIM:
+        reclaim_keep(folio, references == FolioReferences.ACTIVATE)
+        return 0
+    if folio.mapcount > 0:
+        try_to_unmap(folio)  # 8.3.5
+        if folio.mapcount > 0:
+            reclaim_keep(folio, True)
+            return 0
+    if folio_is_busy(folio):  # 8.3.6
+        reclaim_keep(folio, True)
+        return 0
+    cpu("filemap_release_folio")  # 8.3.7
+    if not __remove_mapping(folio):  # 8.3.8
+        reclaim_keep(folio, False)
+        return 0
+    reclaim_free(folio)  # 8.3.9
+    return nr
+
+
+# ---- choosing folios --------------------------------------------------------------------------------
+
+
+@atomic
+def isolate_lru_tail(active: bool) -> Folio:
+    """Isolate the coldest folio of a list.
+
+    Source: isolate_lru_folios, mm/vmscan.c, 6.12
+    Context: lru_lock
+    Returns: the folio, or None when the list is empty
+    Left out: zones, compaction
+    """
+    folio = lruvec.active_tail if active else lruvec.inactive_tail
+    if folio is None:
+        return None
+    folio_isolate_lru(folio)  # 8.3.1
+    return folio
+
+
+def isolate_any_folio() -> Folio:
+    """Without lists: isolate any folio of the page cache, or none.
+
+    Source: isolate_lru_folios, mm/vmscan.c, 6.12
+    Context: any
+    Returns: the folio, or None
+    Left out: the order of the LRU: the checker looks at every choice
+    """
+    folio: Folio = choose(0, N_FOLIOS + 1, "reclaim_folio", where=folio is None or folio_is_isolatable(folio))
+    if folio is None:
+        return None
+    with atomic:
+        if not folio_is_isolatable(folio):
+            return None
+        folio_isolate_lru(folio)
+        return folio
+
+
+@atomic
+def folio_is_isolatable(folio: Folio) -> bool:
+    """Is the folio on the LRU with a reference that keeps it?
+
+    Source: folio_try_get and folio_test_clear_lru in isolate_lru_folios, mm/vmscan.c, 6.12
+    Context: lru_lock
+    Returns: True if so
+    Left out: nothing
+    """
+    return folio.lru and folio.refcount > 0
+
+
+def shrink_active_list(nr_to_scan: int):
+    """Move folios from the tail of the active list to the inactive list.
+
+    Source: shrink_active_list, mm/vmscan.c, 6.12
+    Context: any; no lock held
+    Returns: nothing
+    Left out: stripping buffers
+    """
+    scanned = 0
+    while scanned < nr_to_scan:
+        folio = isolate_lru_tail(True)
+        if folio is None:
+            return
+        cpu("shrink_folio")
+        scanned += folio_nr_pages(folio)
+        rotate = folio_referenced_executable(folio)
+        deactivate_folio(folio, not rotate)
+
+
+@atomic
+def folio_referenced_executable(folio: Folio) -> bool:
+    """Was an executable mapping of the folio used?  Clears all accessed bits.
+
+    Source: folio_referenced in shrink_active_list, mm/vmscan.c, 6.12
+    Context: any; a locked folio counts as referenced
+    Returns: True: one more trip around the active list
+    Left out: contention on i_mmap_rwsem
+    """
+    if folio.locked or folio.mapping is None:
+        return False
+    executable = False
+    vma = rmap_next(folio, None)
+    while vma is not None:
+        if folio_referenced_one(folio, vma) > 0:
+            executable = executable or vma.vm_flags & VM_EXEC != 0
+        vma = rmap_next(folio, vma)
+    return executable
+
+
+@atomic
+def deactivate_folio(folio: Folio, inactive: bool):
+    """Put an isolated active folio back: active again, or inactive and marked workingset.
+
+    Source: shrink_active_list, mm/vmscan.c, 6.12
+    Context: folio isolated
+    Returns: nothing
+    Left out: nothing
+    """
+    if inactive:
+        folio.active = False
+        folio.workingset = True
+    folio_putback_lru(folio)
+
+
+@atomic
+def inactive_is_low() -> bool:
+    """Is the inactive list too short against the active one?
+
+    Source: inactive_is_low, mm/vmscan.c, 6.12
+    Context: any
+    Returns: True if folios should be deactivated
+    Left out: the ratio above 1 for more than 1 GiB of page cache
+    """
+    return LRU == 2 and lruvec.nr_inactive < lruvec.nr_active
+
+
+@atomic
+def lru_scan_target(active: bool, priority: int) -> int:
+    """How many pages of a list one round looks at.
+
+    Source: get_scan_count (SCAN_FILE), mm/vmscan.c, 6.12
+    Context: any
+    Returns: pages
+    Left out: anonymous lists (no swap)
+    """
+    size = lruvec.nr_active if active else lruvec.nr_inactive
+    return size >> priority
+
+
+def shrink_inactive_list(nr_to_scan: int) -> int:
+    """Try to reclaim folios from the tail of the inactive list.
+
+    Source: shrink_inactive_list, mm/vmscan.c, 6.12
+    Context: any; no lock held
+    Returns: pages freed
+    Left out: throttling on isolated, congested or dirty folios
+    """
+    scanned = 0
+    reclaimed = 0
+    while scanned < nr_to_scan:
+        folio = isolate_lru_tail(False)
+        if folio is None:
+            break
+        scanned += folio_nr_pages(folio)
+        freed = shrink_folio(folio)
+        reclaimed += freed
+    return reclaimed
+
+
+def shrink_lruvec(priority: int, nr_to_reclaim: int) -> int:
+    """One round over both lists in batches of 32.
+
+    Source: shrink_lruvec, mm/vmscan.c, 6.12
+    Context: any; no lock held
+    Returns: pages freed
+    Left out: proportional scanning of anonymous and file lists
+    """
+    inactive_left = lru_scan_target(False, priority)
+    active_left = lru_scan_target(True, priority)
+    reclaimed = 0
+    while inactive_left > 0 or active_left > 0:
+        batch = min(active_left, SWAP_CLUSTER_MAX)
+        active_left -= batch
+        if batch > 0 and inactive_is_low():
+            shrink_active_list(batch)
+        batch = min(inactive_left, SWAP_CLUSTER_MAX)
+        inactive_left -= batch
+        freed = shrink_inactive_list(batch)
+        reclaimed += freed
+        if reclaimed >= nr_to_reclaim:
+            break
+    return reclaimed
