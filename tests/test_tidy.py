@@ -13,6 +13,7 @@ import pytest
 from tests.paths import REPOSITORY, SOURCE
 
 MAX_FILE_LINES = 350
+MAX_MODEL_FILE_LINES = 500  # a subsystem is one file; a third of it is docstrings
 MAX_FUNCTION_LINES = 50
 SPDX = "SPDX-License-Identifier: GPL-2.0-only"
 FOLDERS = ("src", "tests", "scripts", "bench", "docs", ".ci")
@@ -45,6 +46,10 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(REPOSITORY))
 
 
+def is_model(path: Path) -> bool:
+    return bool(set(path.parts) & set(MODEL_FOLDERS))
+
+
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -52,15 +57,19 @@ def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
 
 
 def test_files_are_short() -> None:
-    lengths = {name_of(path): len(path.read_text().splitlines()) for path in python_files()}
-    assert {name: n for name, n in lengths.items() if n > MAX_FILE_LINES} == {}
+    found = []
+    for path in python_files():
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        if lines > (MAX_MODEL_FILE_LINES if is_model(path) else MAX_FILE_LINES):
+            found.append(f"{name_of(path)}: {lines} lines")
+    assert not found, "\n".join(found)
 
 
 def test_functions_are_short() -> None:
     found = [
         f"{name_of(path)}:{node.lineno}: {node.name}"
         for path in python_files()
-        if not set(path.parts) & set(MODEL_FOLDERS)
+        if not is_model(path)
         for node in functions(path)
         if (node.end_lineno or 0) - node.lineno + 1 > MAX_FUNCTION_LINES
     ]
