@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the engine answers when the model asks it to choose."""
+
+from __future__ import annotations
+
+import numba
+
+from faultlock.sim.arrays import (
+    CHOICE_IO_ERROR,
+    CHOICE_LOWEST,
+    CHOICE_THINK,
+    CHOICE_TIME,
+    CHOICE_ZIPF,
+    ERROR_PPM,
+    Engine,
+)
+from faultlock.sim.randoms import below, sample, zipf
+
+
+@numba.njit(cache=True)
+def answer(engine: Engine, thread: int, role: int, low: int, high: int) -> int:
+    """A value in low <= x < high by the meaning (`role`) of the choice's name.
+
+    Times are in the model's unit, microseconds, rounded to the nearest."""
+    if high - low <= 1 or role == CHOICE_LOWEST:
+        return low
+    if role == CHOICE_IO_ERROR:
+        failed = 1 if below(engine, 0, 1_000_000) < engine.scalars[ERROR_PPM] else 0
+        return min(low + failed, high - 1)
+    if role in (CHOICE_THINK, CHOICE_TIME):
+        op = engine.op[thread]
+        row = engine.op_think[op] if role == CHOICE_THINK else engine.op_time[op]
+        return min(max(low + (sample(engine, thread, row) + 500) // 1000, low), high - 1)
+    if role == CHOICE_ZIPF:
+        return zipf(engine, thread, low, high, engine.op_zipf[engine.op[thread]])
+    return low + below(engine, thread, high - low)

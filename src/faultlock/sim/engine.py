@@ -1,0 +1,473 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The event engine: threads of a compiled model on CPUs in virtual time.
+
+A thread's steps take no time; only its cpu() costs (bursts), sleeps, waits and the engine's own
+costs (interrupts, wake-ups, context switches) do.  The next thing that happens is the end of a
+CPU's burst or the first timer.  Interrupts delay the burst of the CPU they hit.  A thread that
+should give way (resched) does so at once in user mode, and in the kernel at the next end of a
+cost or unit of it: the cond_resched() of a kernel with PREEMPT_VOLUNTARY.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from faultlock.sim import arrays as a
+from faultlock.sim.arrays import Engine
+from faultlock.sim.choices import answer
+from faultlock.sim.device import completed, submit
+from faultlock.sim.placement import choose_cpu, pull_work
+from faultlock.sim.records import (
+    count_time,
+    lock_acquired,
+    lock_released,
+    log_event,
+    wait_begins,
+    wait_ends,
+)
+from faultlock.sim.scheduler import (
+    check_preempt,
+    dequeue_current,
+    enqueue,
+    pick_next,
+    put_current,
+    set_next,
+    update_current,
+)
+from faultlock.sim.timers import pop, push
+
+# results of step and run (lang/native.py)
+BLOCKED, RAN, CHOICE, FINISHED, FAILED, MODEL_ERROR, CPU, SLEEP = range(8)
+NO_CHOICE = np.int64(-(1 << 63))
+FUEL = 1 << 20
+MAX_FREE_ROUNDS = 1 << 16  # steps without any cost before the model is said to hang
+
+# reasons for the engine to stop (Engine.scalars[ERROR])
+OK, ASSERTION, BROKEN_MODEL, ENDLESS, STUCK, LOG_FULL = range(6)
+
+STEP_SIGNATURE = numba.int32(numba.int64, numba.int32, numba.int64, numba.int64)
+
+
+class Address(numba.types.WrapperAddressProtocol):  # type: ignore[misc]
+    """A native function as a first-class numba function: no engine is compiled for it."""
+
+    def __init__(self, address: int) -> None:
+        self._address = address
+
+    def __wrapper_address__(self) -> int:
+        return self._address
+
+    def signature(self) -> Any:
+        return STEP_SIGNATURE
+
+
+@numba.njit(cache=True)
+def _charge(engine: Engine, cpu: int, ns: int) -> None:
+    """Time that the engine itself costs: to the interrupt that runs, else to the CPU's debt."""
+    if engine.scalars[a.IN_IRQ]:
+        engine.scalars[a.IRQ_TIME] += ns
+    else:
+        engine.debt[cpu] += ns
+
+
+@numba.njit(cache=True)
+def _make_runnable(engine: Engine, thread: int, by_cpu: int) -> None:
+    """try_to_wake_up(): on a queue, with the preemption check; costs the waker time."""
+    scalars = engine.scalars
+    _charge(engine, by_cpu, scalars[a.COST_WAKE])
+    initial = engine.state[thread] == a.NEW
+    engine.state[thread] = a.RUNNABLE
+    cpu = engine.cpu_of[thread] if engine.delayed[thread] else choose_cpu(engine, thread)
+    engine.cpu_of[thread] = cpu
+    enqueue(engine, cpu, thread, initial)
+    if engine.current[cpu] == 0:
+        if engine.overhead[cpu] == 0 and cpu != by_cpu:
+            engine.overhead[cpu] = scalars[a.COST_IDLE_EXIT]
+    else:
+        check_preempt(engine, cpu, thread)
+        if cpu != by_cpu:
+            _cut_burst(engine, cpu)
+
+
+@numba.njit(cache=True)
+def _cut_burst(engine: Engine, cpu: int) -> None:
+    """The current thread should give way: end its burst at the next preemption point."""
+    thread = engine.current[cpu]
+    if thread == 0 or not engine.resched[cpu] or engine.left[thread]:
+        return
+    unit = engine.burst_unit[cpu]
+    if unit == 0 or engine.burst[cpu] == 0:
+        return
+    rest = engine.burst[cpu] // unit * unit
+    if unit > 1 and rest == engine.burst[cpu]:
+        rest -= unit
+    engine.left[thread] = rest
+    engine.burst[cpu] -= rest
+
+
+@numba.njit(cache=True)
+def _woken(engine: Engine, step: Any, thread: int, by_cpu: int) -> None:
+    """A field that the wait of `thread` reads was written: does its condition hold now?"""
+    if engine.state[thread] != a.BLOCKED:
+        return
+    scalars = engine.scalars
+    saved = engine.out[0]
+    code = step(scalars[a.STATE_ADDRESS], np.int32(thread), NO_CHOICE, scalars[a.OUT_ADDRESS])
+    engine.out[0] = saved
+    if code == BLOCKED:
+        return
+    if engine.delayed[thread] == 2:
+        engine.delayed[thread] = 0
+        engine.state[thread] = a.NEW
+        engine.vlag[thread] = 0
+    else:
+        wait_ends(engine, thread)
+    _make_runnable(engine, thread, by_cpu)
+
+
+@numba.njit(cache=True)
+def _record(engine: Engine, step: Any, thread: int, cpu: int, at: int) -> None:
+    """One record of the model: word `at` of the output array is its first."""
+    event, x, y, z = engine.out[at], engine.out[at + 1], engine.out[at + 2], engine.out[at + 3]
+    if event < 0:
+        _woken(engine, step, x, cpu)
+        return
+    engine.event_count[event, 0] += 1
+    engine.event_count[event, 1] += x
+    if engine.scalars[a.LOG_LIMIT]:
+        log_event(engine, thread, event, x, y, z)
+    role = engine.event_role[event]
+    if role == a.RECORD_OP_BEGIN:
+        engine.op[thread] = x
+        engine.op_since[thread] = engine.scalars[a.NOW]
+    elif role == a.RECORD_OP_END:
+        actor = engine.op_actor[x]
+        if actor >= 0:
+            count_time(engine, actor, engine.scalars[a.NOW] - engine.op_since[thread])
+    elif role == a.RECORD_IO_SUBMIT:
+        submit(engine, x, z, cpu)
+    elif role == a.RECORD_ACQUIRED:
+        kind = x & (a.LOCK_KINDS - 1)
+        lock_acquired(engine, thread, engine.kind_struct[kind], engine.kind_offset[kind] + y)
+    elif role == a.RECORD_RELEASED:
+        kind = x & (a.LOCK_KINDS - 1)
+        lock_released(engine, thread, engine.kind_struct[kind], engine.kind_offset[kind] + y)
+    elif role == a.RECORD_TASK_NEW:
+        engine.delayed[x] = 2
+
+
+@numba.njit(cache=True)
+def _records(engine: Engine, step: Any, thread: int, cpu: int) -> None:
+    count = engine.out[0]
+    if count == 0:
+        return
+    copy = engine.out[8 : 8 + 4 * count].copy()
+    engine.out[0] = 0
+    for number in range(count):
+        engine.out[8:12] = copy[4 * number : 4 * number + 4]
+        _record(engine, step, thread, cpu, 8)
+    engine.out[0] = 0
+
+
+@numba.njit(cache=True)
+def _advance_model(engine: Engine, step: Any, run: Any, thread: int, cpu: int) -> int:
+    """Steps until the thread needs time or waits.  Returns a result code; the answer to a
+    choice is given here; io_completion blocks (only the interrupt answers it)."""
+    scalars = engine.scalars
+    memory, out = scalars[a.STATE_ADDRESS], scalars[a.OUT_ADDRESS]
+    for _ in range(MAX_FREE_ROUNDS):
+        engine.out[0] = 0
+        code = run(memory, np.int32(thread), out, np.int64(FUEL))
+        if code == CHOICE:
+            role = engine.choice_role[engine.out[3]]
+            low, high = engine.out[1], engine.out[2]
+            if role == a.CHOICE_IO:
+                return CHOICE
+            chosen = answer(engine, thread, role, low, high)
+            code = step(memory, np.int32(thread), np.int64(chosen), out)
+        word1, word2, word3 = engine.out[1], engine.out[2], engine.out[3]
+        _records(engine, step, thread, cpu)
+        scalars[a.EVENTS_DONE] += 1
+        if code != RAN:
+            engine.out[1], engine.out[2], engine.out[3] = word1, word2, word3
+            return code
+    return -1
+
+
+@numba.njit(cache=True)
+def _fail(engine: Engine, error: int, detail: int) -> None:
+    if engine.scalars[a.ERROR] == OK:
+        engine.scalars[a.ERROR] = error
+        engine.scalars[a.ERROR_DETAIL] = detail
+
+
+@numba.njit(cache=True)
+def _interrupt_thread(engine: Engine, step: Any, run: Any, request: int, cpu: int) -> None:
+    """The completion of a request, at once, in interrupt context."""
+    scalars = engine.scalars
+    thread = scalars[a.IRQ_THREAD]
+    completed(engine)
+    engine.out[0] = 0
+    code = step(scalars[a.STATE_ADDRESS], np.int32(thread), np.int64(request), scalars[a.OUT_ADDRESS])
+    _records(engine, step, thread, cpu)
+    if code != RAN:
+        _fail(engine, BROKEN_MODEL, -request)
+        return
+    while True:
+        code = _advance_model(engine, step, run, thread, cpu)
+        if code == CPU:
+            cost, amount = engine.out[1], engine.out[2]
+            scalars[a.IRQ_TIME] += engine.cost_ns[cost] * amount
+        elif code == CHOICE:
+            return
+        else:
+            _fail(engine, BROKEN_MODEL, code)
+            return
+
+
+@numba.njit(cache=True)
+def _tick(engine: Engine, cpu: int) -> None:
+    scalars = engine.scalars
+    if engine.current[cpu] == 0 and engine.queue_length[cpu] == 0:
+        engine.ticking[cpu] = 0  # an idle CPU stops its tick
+        return
+    scalars[a.IRQ_TIME] += scalars[a.COST_TICK]
+    update_current(engine, cpu)
+    at = scalars[a.NOW] + scalars[a.TICK_NS]
+    push(engine, at, at, a.EVENT_TICK, cpu)
+
+
+@numba.njit(cache=True)
+def _event_cpu(engine: Engine) -> int:
+    kind, who = engine.heap_kind[0], engine.heap_who[0]
+    if kind == a.EVENT_IO:
+        return engine.request_cpu[who]
+    if kind == a.EVENT_SLEEP:
+        return engine.cpu_of[who]
+    return who if kind == a.EVENT_TICK else 0
+
+
+@numba.njit(cache=True)
+def _interrupt(engine: Engine, step: Any, run: Any) -> None:
+    """A timer interrupt: everything that is due, and sleepers whose slack has begun."""
+    scalars = engine.scalars
+    cpu = _event_cpu(engine)
+    was_idle = engine.current[cpu] == 0 and engine.overhead[cpu] == 0
+    scalars[a.IN_IRQ], scalars[a.IRQ_CPU] = 1, cpu
+    scalars[a.IRQ_TIME] = scalars[a.COST_IRQ_ENTRY]
+    work = False
+    while scalars[a.HEAP_LENGTH] > 0 and engine.heap_soft[0] <= scalars[a.NOW]:
+        kind, who = pop(engine)
+        if kind == a.EVENT_STOP:
+            _stop(engine)
+            continue
+        work = True
+        scalars[a.IRQ_TIME] += scalars[a.COST_TIMER]
+        if kind == a.EVENT_IO:
+            _interrupt_thread(engine, step, run, who, cpu)
+        elif kind == a.EVENT_SLEEP:
+            _make_runnable(engine, who, cpu)
+        else:
+            _tick(engine, who)
+    scalars[a.IN_IRQ] = 0
+    if work:
+        engine.overhead[cpu] += scalars[a.IRQ_TIME] + scalars[a.COST_IRQ_EXIT]
+        if was_idle:
+            engine.overhead[cpu] += scalars[a.COST_IDLE_EXIT]
+    _cut_burst(engine, cpu)
+
+
+@numba.njit(cache=True)
+def _stop(engine: Engine) -> None:
+    """The end of the measured time: loops end at their next check; counters are kept."""
+    scalars = engine.scalars
+    scalars[a.STOPPED] = 1
+    if scalars[a.STOP_ADDRESS] >= 0:
+        engine.memory[scalars[a.STOP_ADDRESS]] = 1
+    engine.event_count[:, 2] = engine.event_count[:, 0]
+    engine.event_count[:, 3] = engine.event_count[:, 1]
+
+
+@numba.njit(cache=True)
+def _schedule(engine: Engine, cpu: int, previous: int) -> None:
+    """Pick the next thread and switch to it; or idle."""
+    scalars = engine.scalars
+    thread = pick_next(engine, cpu)
+    if thread == 0 and scalars[a.CPUS] > 1:
+        thread = pull_work(engine, cpu)
+    engine.overhead[cpu] += engine.debt[cpu]
+    engine.debt[cpu] = 0
+    if thread == 0:
+        engine.overhead[cpu] = 0
+        engine.resched[cpu] = 0
+        return
+    set_next(engine, cpu, thread)
+    engine.state[thread] = a.RUNNING
+    engine.cpu_of[thread] = cpu
+    cost = scalars[a.COST_SWITCH]
+    engine.overhead[cpu] += cost // 2 if thread == previous else cost
+    engine.burst[cpu] = engine.left[thread]
+    engine.burst_unit[cpu] = engine.unit[thread]
+    engine.left[thread] = 0
+    if not engine.ticking[cpu]:
+        engine.ticking[cpu] = 1
+        tick = scalars[a.TICK_NS]
+        at = (scalars[a.NOW] // tick + 1) * tick
+        push(engine, at, at, a.EVENT_TICK, cpu)
+
+
+@numba.njit(cache=True)
+def _sleep(engine: Engine, cpu: int, thread: int, us: int) -> None:
+    scalars = engine.scalars
+    engine.state[thread] = a.ASLEEP
+    soft = scalars[a.NOW] + engine.debt[cpu] + us * 1000
+    push(engine, soft + scalars[a.SLACK_NS], soft, a.EVENT_SLEEP, thread)
+
+
+@numba.njit(cache=True)
+def _run_thread(engine: Engine, step: Any, run: Any, cpu: int) -> None:
+    """The current thread goes on until it needs the CPU for some time or leaves it."""
+    scalars = engine.scalars
+    thread = engine.current[cpu]
+    while scalars[a.ERROR] == OK:
+        code = _advance_model(engine, step, run, thread, cpu)
+        if code == CPU:
+            cost, amount = engine.out[1], engine.out[2]
+            ns = engine.cost_ns[cost] * amount
+            if ns <= 0:
+                continue
+            engine.burst[cpu] = ns
+            engine.burst_unit[cpu] = engine.cost_unit[cost]
+            engine.unit[thread] = engine.cost_unit[cost]
+            engine.overhead[cpu] += engine.debt[cpu]
+            engine.debt[cpu] = 0
+            _cut_burst(engine, cpu)
+            return
+        if code == SLEEP:
+            if engine.out[1] <= 0:
+                continue
+            _sleep(engine, cpu, thread, engine.out[1])
+        elif code == BLOCKED:
+            struct, reference, label = engine.out[2], engine.out[3], engine.out[1]
+            engine.state[thread] = a.BLOCKED
+            wait_begins(engine, thread, struct, reference, label)
+        elif code == FINISHED:
+            engine.state[thread] = a.FINISHED
+            scalars[a.RUNNING_THREADS] -= 1
+        else:
+            error = ENDLESS if code < 0 else (ASSERTION if code == FAILED else BROKEN_MODEL)
+            _fail(engine, error, engine.out[1])
+            return
+        dequeue_current(engine, cpu)
+        engine.overhead[cpu] += scalars[a.COST_BLOCK]
+        _schedule(engine, cpu, thread)
+        return
+
+
+@numba.njit(cache=True)
+def _burst_done(engine: Engine, step: Any, run: Any, cpu: int) -> None:
+    thread = engine.current[cpu]
+    if thread == 0:
+        _schedule(engine, cpu, 0)
+    elif engine.resched[cpu] and engine.queue_length[cpu] > 0:
+        engine.state[thread] = a.RUNNABLE
+        if engine.burst[cpu] > 0:
+            engine.left[thread] += engine.burst[cpu]
+        put_current(engine, cpu)
+        _schedule(engine, cpu, thread)
+    elif engine.left[thread]:
+        engine.burst[cpu] = engine.left[thread]
+        engine.left[thread] = 0
+        engine.resched[cpu] = 0
+    else:
+        engine.resched[cpu] = 0
+        _run_thread(engine, step, run, cpu)
+
+
+@numba.njit(cache=True)
+def _next_burst(engine: Engine) -> tuple[int, int, int]:
+    """(time, CPU) of the burst that ends first, CPU -1 when all idle; and how many are busy."""
+    scalars = engine.scalars
+    best_cpu, best_left, busy = -1, 0, 0
+    for cpu in range(scalars[a.CPUS]):
+        if engine.current[cpu] == 0 and engine.overhead[cpu] == 0:
+            continue
+        busy += 1
+        left = engine.overhead[cpu] + engine.burst[cpu]
+        if best_cpu < 0 or left < best_left:
+            best_cpu, best_left = cpu, left
+    rate = busy if scalars[a.SHARED_CLOCK] and busy > 1 else 1
+    return scalars[a.NOW] + best_left * rate, best_cpu, busy
+
+
+@numba.njit(cache=True)
+def _pass_time(engine: Engine, until: int, busy: int) -> None:
+    """Virtual time goes on to `until`; busy CPUs work, each slower if they share a clock."""
+    scalars = engine.scalars
+    passed = until - scalars[a.NOW]
+    scalars[a.NOW] = until
+    if passed <= 0 or busy == 0:
+        return
+    if scalars[a.SHARED_CLOCK]:
+        passed //= busy
+    for cpu in range(scalars[a.CPUS]):
+        if engine.current[cpu] == 0 and engine.overhead[cpu] == 0:
+            continue
+        engine.busy_ns[cpu] += passed
+        from_overhead = min(passed, engine.overhead[cpu])
+        engine.overhead[cpu] -= from_overhead
+        engine.burst[cpu] = max(engine.burst[cpu] - (passed - from_overhead), 0)
+
+
+@numba.njit(cache=True)
+def run_events(engine: Engine, step: Any, run: Any, until: int) -> None:
+    """Simulate up to virtual time `until`, or until the threads have finished or an error."""
+    scalars = engine.scalars
+    while scalars[a.ERROR] == OK and scalars[a.RUNNING_THREADS] > 0:
+        time, cpu, busy = _next_burst(engine)
+        has_timer = scalars[a.HEAP_LENGTH] > 0
+        if cpu < 0 and not has_timer:
+            _fail(engine, STUCK, 0)
+            return
+        timer_first = has_timer and (cpu < 0 or engine.heap_time[0] <= time)
+        next_time = engine.heap_time[0] if timer_first else time
+        if next_time > until:
+            _pass_time(engine, until, busy)
+            return
+        _pass_time(engine, max(next_time, scalars[a.NOW]), busy)
+        if timer_first:
+            _interrupt(engine, step, run)
+        elif engine.overhead[cpu] + engine.burst[cpu] > 0:
+            engine.overhead[cpu], engine.burst[cpu] = 0, 0  # rest of an uneven division
+            _burst_done(engine, step, run, cpu)
+        else:
+            _burst_done(engine, step, run, cpu)
+        if scalars[a.LOG_LIMIT] and scalars[a.LOG_LENGTH] > scalars[a.LOG_LIMIT] - 4096:
+            return
+
+
+@numba.njit(cache=True)
+def start_thread(engine: Engine, thread: int, cpu: int) -> None:
+    """Put a new thread on the queue of `cpu` at the start of the run."""
+    engine.state[thread] = a.RUNNABLE
+    engine.cpu_of[thread] = cpu
+    enqueue(engine, cpu, thread, False)
+    if engine.current[cpu] == 0 and engine.overhead[cpu] == 0:
+        engine.overhead[cpu] = 1
+
+
+@numba.njit(cache=True)
+def start_interrupt_thread(engine: Engine, step: Any, run: Any, thread: int) -> None:
+    """Let the thread of the interrupt handler reach its first wait for a completion."""
+    engine.scalars[a.IRQ_THREAD] = thread
+    if _advance_model(engine, step, run, thread, 0) != CHOICE:
+        _fail(engine, BROKEN_MODEL, thread)
+
+
+def seed_streams(engine: Engine, seed: int) -> None:
+    """Independent random streams for the device (0) and each thread from one seed."""
+    words = np.random.SeedSequence(seed).generate_state(len(engine.random), dtype=np.uint64)
+    engine.random[:] = words

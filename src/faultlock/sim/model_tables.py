@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Connects a compiled model to the engine: what its events, choices, costs and locks mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from faultlock.lang import program as ir
+from faultlock.lang.layout import Layout
+from faultlock.sim import arrays as a
+from faultlock.sim.cost import CostTable
+
+EVENT_ROLES = {
+    "OP_BEGIN": a.RECORD_OP_BEGIN,
+    "OP_END": a.RECORD_OP_END,
+    "IO_SUBMIT": a.RECORD_IO_SUBMIT,
+    "LOCK_ACQUIRED": a.RECORD_ACQUIRED,
+    "LOCK_RELEASED": a.RECORD_RELEASED,
+    "TASK_NEW": a.RECORD_TASK_NEW,
+}
+CHOICE_ROLES = {
+    "io_completion": a.CHOICE_IO,
+    "io_error": a.CHOICE_IO_ERROR,
+    "think_time_us": a.CHOICE_THINK,
+    "operation_time_us": a.CHOICE_TIME,
+    "rwsem_handoff_due": a.CHOICE_LOWEST,
+    "rwsem_owner_on_cpu": a.CHOICE_LOWEST,
+    "zipf_page": a.CHOICE_ZIPF,
+}
+# constant of the model -> (struct, field) whose embedded lock it names
+LOCKS = {
+    "LOCK_MMAP": ("MM", "mmap_lock"),
+    "LOCK_VMA": ("VMA", "vm_lock"),
+    "LOCK_INVALIDATE": ("Mapping", "invalidate_lock"),
+    "LOCK_I_RWSEM": ("Mapping", "i_rwsem"),
+    "LOCK_I_MMAP": ("Mapping", "i_mmap_rwsem"),
+    "LOCK_FOLIO": ("Folio", ""),
+}
+VMA_REFCOUNT_SINCE = 615  # KERNEL_VERSION from which a VMA's lock is no rw_semaphore
+
+
+def embedded_firsts(program: ir.Program, layout: Layout) -> dict[tuple[str, str], tuple[str, int]]:
+    """(struct, Own field) -> (struct of the embedded instances, number before the first one).
+
+    The instances of a pool that is embedded are numbered in the order in which the compiler
+    placed the fields; the numbers are taken from the OwnRef expressions of the program."""
+    found: dict[tuple[str, str], tuple[str, int]] = {}
+
+    def visit(node: Any) -> None:
+        if isinstance(node, ir.OwnRef):
+            found[node.struct, node.field] = (node.target, layout.constant(node.first))
+        for value in getattr(node, "__dict__", {}).values():
+            if isinstance(value, tuple | list):
+                for item in value:
+                    if hasattr(item, "__dataclass_fields__"):
+                        visit(item)
+            elif hasattr(value, "__dataclass_fields__"):
+                visit(value)
+
+    for step in program.steps:
+        visit(step)
+    for function in program.atomics.values():
+        for statement in function.body:
+            visit(statement)
+    return found
+
+
+def fill_tables(
+    engine: a.Engine, program: ir.Program, layout: Layout, costs: CostTable
+) -> list[str]:
+    """Roles of events and choices, costs and lock kinds.  Returns names of unknown costs."""
+    for number, name in enumerate(program.event_names):
+        engine.event_role[number] = EVENT_ROLES.get(name, a.RECORD_COUNT)
+    for number, name in enumerate(program.choice_names):
+        engine.choice_role[number] = CHOICE_ROLES.get(name, a.CHOICE_UNIFORM)
+    missing = []
+    for number, name in enumerate(program.cost_names):
+        cost = costs.costs.get(name)
+        if cost is None:
+            missing.append(name)
+            continue
+        engine.cost_ns[number] = cost.ns
+        engine.cost_unit[number] = cost.unit_ns
+    firsts = embedded_firsts(program, layout)
+    for constant, (struct, field) in LOCKS.items():
+        kind = program.constants.get(constant)
+        if kind is None or struct not in program.structs:
+            continue
+        target, offset = firsts.get((struct, field), (struct, 0))
+        version = layout.parameters.get("KERNEL_VERSION", 0)
+        if constant == "LOCK_VMA" and version >= VMA_REFCOUNT_SINCE:
+            target, offset = struct, 0
+        engine.kind_struct[kind] = program.structs[target].number
+        engine.kind_offset[kind] = offset
+    engine_costs(engine, costs)
+    return missing
+
+
+def engine_costs(engine: a.Engine, costs: CostTable) -> None:
+    """The costs that no line of the model names: interrupts, wake-ups, switches."""
+    scalars = engine.scalars
+    for index, name in (
+        (a.COST_IRQ_ENTRY, "engine_irq_entry"),
+        (a.COST_IRQ_EXIT, "engine_irq_exit"),
+        (a.COST_TIMER, "engine_timer"),
+        (a.COST_TICK, "engine_tick"),
+        (a.COST_WAKE, "engine_wake"),
+        (a.COST_SWITCH, "engine_switch"),
+        (a.COST_BLOCK, "engine_block"),
+        (a.COST_IDLE_EXIT, "engine_idle_exit"),
+    ):
+        scalars[index] = costs.costs[name].ns
+    scalars[a.TICK_NS] = costs.tick_ns
+    scalars[a.SLACK_NS] = costs.timer_slack_ns
+    scalars[a.SLICE_NS] = costs.slice_ns

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which CPU a woken thread runs on, and what an idle CPU takes over (simple forms of
+select_idle_sibling() and newidle balancing; one cache domain)."""
+
+from __future__ import annotations
+
+import numba
+
+from faultlock.sim.arrays import CPUS, Engine
+from faultlock.sim.scheduler import queue_remove, update_lag
+
+
+@numba.njit(cache=True)
+def choose_cpu(engine: Engine, thread: int) -> int:
+    """Its last CPU when that is idle, else the next idle one, else its last."""
+    last = engine.cpu_of[thread]
+    cpus = engine.scalars[CPUS]
+    for offset in range(cpus):
+        cpu = (last + offset) % cpus
+        if engine.current[cpu] == 0 and engine.queue_length[cpu] == 0:
+            return cpu
+    return last
+
+
+@numba.njit(cache=True)
+def pull_work(engine: Engine, cpu: int) -> int:
+    """A thread from the longest other queue, moved to `cpu` with its lag; 0 when there is none."""
+    source = -1
+    for other in range(engine.scalars[CPUS]):
+        if other != cpu and engine.queue_length[other] > 0:
+            if source < 0 or engine.queue_length[other] > engine.queue_length[source]:
+                source = other
+    if source < 0:
+        return 0
+    for position in range(engine.queue_length[source] - 1, -1, -1):
+        thread = engine.queue[source, position]
+        if engine.delayed[thread]:
+            continue
+        update_lag(engine, source, thread)
+        deadline = engine.deadline[thread] - engine.vruntime[thread]
+        queue_remove(engine, source, thread)
+        if engine.queue_length[source] > 0 or engine.current[source]:
+            engine.vruntime_sum[source] -= engine.vruntime[thread]
+        engine.vruntime[thread] = engine.vruntime_sum[cpu]
+        engine.deadline[thread] = engine.vruntime[thread] + deadline
+        engine.cpu_of[thread] = cpu
+        return thread
+    return 0

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is remembered of a run: latencies in log buckets, lock holders, waits and wait chains."""
+
+from __future__ import annotations
+
+import numba
+
+from faultlock.sim.arrays import (
+    ASLEEP,
+    BLOCKED,
+    BUCKETS_PER_DOUBLING,
+    CHAIN_LINKS,
+    HELD_SLOTS,
+    LOG_LENGTH,
+    LOG_LIMIT,
+    N_BUCKETS,
+    NOW,
+    RUNNABLE,
+    WORST_CHAINS,
+    Engine,
+)
+
+# root causes: why the last thread of a wait chain does not go on
+ROOT_IO, ROOT_RUNNING, ROOT_RUNNABLE, ROOT_SLEEP, ROOT_UNKNOWN, ROOT_CYCLE = range(6)
+
+
+@numba.njit(cache=True)
+def bucket_of(value: int) -> int:
+    """The log bucket of a time in ns: exact below 32, then 32 buckets per doubling."""
+    if value < BUCKETS_PER_DOUBLING:
+        return max(value, 0)
+    shift = 0
+    scaled = value
+    while scaled >= 2 * BUCKETS_PER_DOUBLING:
+        scaled >>= 1
+        shift += 1
+    return min((shift + 1) * BUCKETS_PER_DOUBLING + scaled - BUCKETS_PER_DOUBLING, N_BUCKETS - 1)
+
+
+@numba.njit(cache=True)
+def count_time(engine: Engine, actor: int, value: int) -> None:
+    """One finished operation of `actor` took `value` ns."""
+    totals = engine.totals
+    if totals[actor, 0] == 0 or value < totals[actor, 2]:
+        totals[actor, 2] = value
+    totals[actor, 0] += 1
+    totals[actor, 1] += value
+    totals[actor, 3] = max(totals[actor, 3], value)
+    engine.buckets[actor, bucket_of(value)] += 1
+
+
+@numba.njit(cache=True)
+def log_event(engine: Engine, thread: int, event: int, a: int, b: int, c: int) -> None:
+    """One row of the optional event log; nothing when it is full (run.py drains it before)."""
+    scalars = engine.scalars
+    row = scalars[LOG_LENGTH]
+    if row >= scalars[LOG_LIMIT]:
+        return
+    scalars[LOG_LENGTH] = row + 1
+    engine.log[row, 0] = scalars[NOW]
+    engine.log[row, 1] = thread
+    engine.log[row, 2] = event
+    engine.log[row, 3] = a
+    engine.log[row, 4] = b
+    engine.log[row, 5] = c
+
+
+@numba.njit(cache=True)
+def _slot(engine: Engine, kind: int, reference: int) -> int:
+    """The hash slot of a lock, made when it is new; -1 when the table is full."""
+    key = (kind << 40) + reference + 1
+    size = engine.lock_key.shape[0]
+    at = (key * 0x9E3779B1) & (size - 1)
+    for _ in range(size):
+        if engine.lock_key[at] == key:
+            return at
+        if engine.lock_key[at] == 0:
+            engine.lock_key[at] = key
+            return at
+        at = (at + 1) & (size - 1)
+    return -1
+
+
+@numba.njit(cache=True)
+def lock_acquired(engine: Engine, thread: int, kind: int, reference: int) -> None:
+    """`thread` holds this lock from now on."""
+    at = _slot(engine, kind, reference)
+    if at < 0:
+        return
+    for place in range(HELD_SLOTS):
+        if engine.lock_holder[at, place] == 0:
+            engine.lock_holder[at, place] = thread
+            return
+
+
+@numba.njit(cache=True)
+def _close_gap(engine: Engine, hole: int) -> None:
+    """Open addressing: move later entries of the run so that `hole` can be empty."""
+    size = engine.lock_key.shape[0]
+    at = hole
+    while True:
+        engine.lock_key[hole] = 0
+        while True:
+            at = (at + 1) & (size - 1)
+            if engine.lock_key[at] == 0:
+                return
+            home = (engine.lock_key[at] * 0x9E3779B1) & (size - 1)
+            if ((at - home) & (size - 1)) >= ((at - hole) & (size - 1)):
+                break
+        engine.lock_key[hole] = engine.lock_key[at]
+        for place in range(HELD_SLOTS):
+            engine.lock_holder[hole, place] = engine.lock_holder[at, place]
+            engine.lock_holder[at, place] = 0
+        hole = at
+
+
+@numba.njit(cache=True)
+def lock_released(engine: Engine, thread: int, kind: int, reference: int) -> None:
+    """`thread` no longer holds this lock; the entry goes when nobody is known to hold it."""
+    at = _slot(engine, kind, reference)
+    if at < 0:
+        return
+    held = 0
+    removed = False
+    for place in range(HELD_SLOTS):
+        if engine.lock_holder[at, place] == thread and not removed:
+            engine.lock_holder[at, place] = 0
+            removed = True
+        elif engine.lock_holder[at, place]:
+            held += 1
+    if held == 0:
+        _close_gap(engine, at)
+
+
+@numba.njit(cache=True)
+def holder_of(engine: Engine, kind: int, reference: int, waiter: int) -> int:
+    """A holder of the lock other than the waiter; a blocked one before a running one; or 0."""
+    key = (kind << 40) + reference + 1
+    size = engine.lock_key.shape[0]
+    at = (key * 0x9E3779B1) & (size - 1)
+    while engine.lock_key[at] != key:
+        if engine.lock_key[at] == 0:
+            return 0
+        at = (at + 1) & (size - 1)
+    best = 0
+    for place in range(HELD_SLOTS):
+        thread = engine.lock_holder[at, place]
+        if thread == 0 or thread == waiter:
+            continue
+        if best == 0 or (engine.state[thread] == BLOCKED and engine.state[best] != BLOCKED):
+            best = thread
+    return best
+
+
+@numba.njit(cache=True)
+def wait_begins(engine: Engine, thread: int, struct: int, reference: int, label: int) -> None:
+    """The thread blocks on `reference` of lock struct `struct`: note the chain at this moment."""
+    engine.wait_since[thread] = engine.scalars[NOW]
+    engine.wait_struct[thread] = struct
+    engine.wait_reference[thread] = reference
+    engine.wait_label[thread] = label
+    chain = engine.wait_chain[thread]
+    depth, who, root = 0, thread, ROOT_UNKNOWN
+    while depth < CHAIN_LINKS:
+        chain[depth, 0] = who
+        chain[depth, 1] = engine.wait_struct[who]
+        chain[depth, 2] = engine.wait_reference[who]
+        chain[depth, 3] = engine.wait_since[who]
+        chain[depth, 4] = engine.wait_label[who]
+        holder = holder_of(engine, engine.wait_struct[who], engine.wait_reference[who], who)
+        chain[depth, 5] = holder
+        depth += 1
+        if holder == 0:
+            root = ROOT_IO
+            break
+        if engine.state[holder] != BLOCKED:
+            root = ROOT_RUNNABLE if engine.state[holder] == RUNNABLE else ROOT_RUNNING
+            if engine.state[holder] == ASLEEP:
+                root = ROOT_SLEEP
+            break
+        if holder == thread:
+            root = ROOT_CYCLE
+            break
+        who = holder
+    engine.wait_depth[thread] = depth
+    engine.wait_root[thread] = root
+
+
+@numba.njit(cache=True)
+def wait_ends(engine: Engine, thread: int) -> None:
+    """The thread's wait is over: add it to the totals and maybe to the worst chains."""
+    duration = engine.scalars[NOW] - engine.wait_since[thread]
+    struct = min(engine.wait_struct[thread], engine.waits.shape[0] - 1)
+    totals = engine.waits[struct, engine.wait_root[thread]]
+    totals[0] += 1
+    totals[1] += duration
+    totals[2] = max(totals[2], duration)
+    engine.wait_buckets[struct, bucket_of(duration)] += 1
+    depth = engine.wait_depth[thread]
+    if depth < 2:
+        return
+    worst = 0
+    for place in range(WORST_CHAINS):
+        if engine.chain_size[place, 0] < engine.chain_size[worst, 0]:
+            worst = place
+    if duration > engine.chain_size[worst, 0]:
+        engine.chain_size[worst, 0] = duration
+        engine.chain_size[worst, 1] = depth
+        engine.chain_size[worst, 2] = engine.wait_root[thread]
+        engine.chains[worst, :depth] = engine.wait_chain[thread, :depth]

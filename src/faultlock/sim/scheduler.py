@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The fair scheduler of one CPU, as in kernel/sched/fair.c of 6.12 (EEVDF), equal weights.
+
+Rules kept: lag is preserved over sleep (PLACE_LAG), a sleeper that is not eligible stays on
+the queue until it is (DELAY_DEQUEUE, DELAY_ZERO), a new task starts with half a slice
+(PLACE_DEADLINE_INITIAL), the current thread runs on until its slice is used up or it is no
+longer eligible (RUN_TO_PARITY).  All threads have nice level 0, so weights cancel.
+"""
+
+from __future__ import annotations
+
+import numba
+
+from faultlock.sim.arrays import NOW, SLICE_NS, TICK_NS, Engine
+
+
+@numba.njit(cache=True)
+def _count(engine: Engine, cpu: int) -> int:
+    current = engine.current[cpu]
+    extra = 1 if current and engine.on_rq[current] else 0
+    return engine.queue_length[cpu] + extra
+
+
+@numba.njit(cache=True)
+def average_vruntime(engine: Engine, cpu: int) -> int:
+    """avg_vruntime(): where an entity with zero lag stands; 0 on an empty queue's CPU."""
+    count = _count(engine, cpu)
+    if count == 0:
+        return engine.vruntime_sum[cpu]
+    return engine.vruntime_sum[cpu] // count
+
+
+@numba.njit(cache=True)
+def eligible(engine: Engine, cpu: int, thread: int) -> bool:
+    """entity_eligible(): the thread has not received more than its share."""
+    return engine.vruntime_sum[cpu] >= engine.vruntime[thread] * _count(engine, cpu)
+
+
+@numba.njit(cache=True)
+def queue_insert(engine: Engine, cpu: int, thread: int) -> None:
+    """__enqueue_entity(): into the queue, ordered by deadline (first come first at a tie)."""
+    queue, length = engine.queue[cpu], engine.queue_length[cpu]
+    deadline = engine.deadline[thread]
+    low, high = 0, length
+    while low < high:
+        middle = (low + high) // 2
+        if engine.deadline[queue[middle]] <= deadline:
+            low = middle + 1
+        else:
+            high = middle
+    for position in range(length, low, -1):
+        queue[position] = queue[position - 1]
+    queue[low] = thread
+    engine.queue_length[cpu] = length + 1
+
+
+@numba.njit(cache=True)
+def queue_remove(engine: Engine, cpu: int, thread: int) -> None:
+    """__dequeue_entity()."""
+    queue, length = engine.queue[cpu], engine.queue_length[cpu]
+    at = 0
+    while at < length and queue[at] != thread:
+        at += 1
+    if at == length:
+        return
+    for position in range(at, length - 1):
+        queue[position] = queue[position + 1]
+    engine.queue_length[cpu] = length - 1
+
+
+@numba.njit(cache=True)
+def _join(engine: Engine, cpu: int, thread: int) -> None:
+    if _count(engine, cpu) == 0:
+        engine.vruntime_sum[cpu] = 0
+    engine.vruntime_sum[cpu] += engine.vruntime[thread]
+
+
+@numba.njit(cache=True)
+def _leave(engine: Engine, cpu: int, thread: int) -> None:
+    """Take the thread's vruntime out of the sum; an empty queue keeps it as its zero point."""
+    if _count(engine, cpu) > 1:
+        engine.vruntime_sum[cpu] -= engine.vruntime[thread]
+
+
+@numba.njit(cache=True)
+def update_current(engine: Engine, cpu: int) -> None:
+    """update_curr(): charge the time since the last call; a used-up slice asks for resched."""
+    now = engine.scalars[NOW]
+    delta = now - engine.exec_start[cpu]
+    engine.exec_start[cpu] = now
+    thread = engine.current[cpu]
+    if thread == 0 or delta <= 0:
+        return
+    engine.vruntime[thread] += delta
+    if engine.on_rq[thread]:
+        engine.vruntime_sum[cpu] += delta
+    if engine.vruntime[thread] >= engine.deadline[thread]:
+        engine.deadline[thread] = engine.vruntime[thread] + engine.scalars[SLICE_NS]
+        if _count(engine, cpu) > 1:
+            engine.resched[cpu] = 1
+
+
+@numba.njit(cache=True)
+def update_lag(engine: Engine, cpu: int, thread: int) -> None:
+    """update_entity_lag(): what the thread is owed, limited to two slices or one tick."""
+    limit = max(2 * engine.scalars[SLICE_NS], engine.scalars[TICK_NS])
+    lag = average_vruntime(engine, cpu) - engine.vruntime[thread]
+    engine.vlag[thread] = min(max(lag, -limit), limit)
+
+
+@numba.njit(cache=True)
+def place(engine: Engine, cpu: int, thread: int, initial: bool) -> None:
+    """place_entity(): vruntime and deadline of a thread that joins the queue."""
+    average = average_vruntime(engine, cpu)
+    lag, count = engine.vlag[thread], _count(engine, cpu)
+    if count == 0:
+        lag = 0
+    elif lag:
+        scaled = lag * (count + 1)
+        lag = scaled // count if scaled >= 0 else -((-scaled) // count)
+    engine.vruntime[thread] = average - lag
+    slice_ns = engine.scalars[SLICE_NS]
+    if initial:
+        slice_ns //= 2
+    engine.deadline[thread] = engine.vruntime[thread] + slice_ns
+
+
+@numba.njit(cache=True)
+def enqueue(engine: Engine, cpu: int, thread: int, initial: bool) -> None:
+    """enqueue_entity(), or requeue_delayed_entity() for a sleeper that never left."""
+    update_current(engine, cpu)
+    if engine.delayed[thread]:
+        update_lag(engine, cpu, thread)
+        if engine.vlag[thread] > 0:
+            queue_remove(engine, cpu, thread)
+            engine.on_rq[thread] = 0
+            if _count(engine, cpu) > 0:
+                engine.vruntime_sum[cpu] -= engine.vruntime[thread]
+            engine.vlag[thread] = 0
+            place(engine, cpu, thread, False)
+            _join(engine, cpu, thread)
+            engine.on_rq[thread] = 1
+            queue_insert(engine, cpu, thread)
+        engine.delayed[thread] = 0
+        return
+    place(engine, cpu, thread, initial)
+    _join(engine, cpu, thread)
+    engine.on_rq[thread] = 1
+    queue_insert(engine, cpu, thread)
+
+
+@numba.njit(cache=True)
+def dequeue_current(engine: Engine, cpu: int) -> None:
+    """The current thread goes to sleep: dequeue_entity(), maybe delayed."""
+    thread = engine.current[cpu]
+    update_current(engine, cpu)
+    if not eligible(engine, cpu, thread):
+        engine.delayed[thread] = 1
+        engine.current[cpu] = 0
+        queue_insert(engine, cpu, thread)
+        return
+    update_lag(engine, cpu, thread)
+    _leave(engine, cpu, thread)
+    engine.on_rq[thread] = 0
+    engine.current[cpu] = 0
+
+
+@numba.njit(cache=True)
+def put_current(engine: Engine, cpu: int) -> None:
+    """put_prev_entity(): the current thread stays runnable but leaves the CPU."""
+    thread = engine.current[cpu]
+    update_current(engine, cpu)
+    engine.current[cpu] = 0
+    queue_insert(engine, cpu, thread)
+
+
+@numba.njit(cache=True)
+def pick(engine: Engine, cpu: int) -> int:
+    """pick_eevdf(): the eligible thread with the earliest deadline; 0 when there is none."""
+    current, length = engine.current[cpu], engine.queue_length[cpu]
+    has_current = current != 0 and engine.on_rq[current] == 1
+    if length == 0:
+        return current if has_current else 0
+    if length == 1 and not has_current:
+        return engine.queue[cpu, 0]
+    if has_current and not eligible(engine, cpu, current):
+        has_current = False
+    if has_current and engine.vlag[current] == engine.deadline[current]:
+        return current
+    best = 0
+    for position in range(length):
+        thread = engine.queue[cpu, position]
+        if eligible(engine, cpu, thread):
+            best = thread
+            break
+    if best == 0:
+        return current if has_current else engine.queue[cpu, 0]
+    if has_current and engine.deadline[current] < engine.deadline[best]:
+        return current
+    return best
+
+
+@numba.njit(cache=True)
+def pick_next(engine: Engine, cpu: int) -> int:
+    """pick_next_entity(): as pick, after letting go of sleepers whose dequeue was delayed."""
+    while True:
+        thread = pick(engine, cpu)
+        if thread == 0 or not engine.delayed[thread]:
+            return thread
+        queue_remove(engine, cpu, thread)
+        engine.queue_length[cpu] += 1  # still counted while its lag is taken
+        update_lag(engine, cpu, thread)
+        engine.queue_length[cpu] -= 1
+        if engine.vlag[thread] > 0:
+            engine.vlag[thread] = 0
+        if _count(engine, cpu) > 0:
+            engine.vruntime_sum[cpu] -= engine.vruntime[thread]
+        engine.delayed[thread] = 0
+        engine.on_rq[thread] = 0
+
+
+@numba.njit(cache=True)
+def set_next(engine: Engine, cpu: int, thread: int) -> None:
+    """set_next_entity(): the thread becomes current; its deadline at the pick is remembered."""
+    queue_remove(engine, cpu, thread)
+    engine.current[cpu] = thread
+    engine.vlag[thread] = engine.deadline[thread]
+    engine.exec_start[cpu] = engine.scalars[NOW]
+    engine.resched[cpu] = 0
+
+
+@numba.njit(cache=True)
+def check_preempt(engine: Engine, cpu: int, woken: int) -> None:
+    """check_preempt_wakeup_fair(): a woken thread that would be picked asks for resched."""
+    if engine.current[cpu] and not engine.resched[cpu] and pick(engine, cpu) == woken:
+        engine.resched[cpu] = 1
