@@ -81,8 +81,11 @@ class Session:
                 raise FaultlockError(
                     f"schedule: move {number} ({move}): there is no thread {move.thread}"
                 )
+            label = machine.get(("pc", move.thread))
+            chooses = label != 0 and self.program.step_at(label).kind == CHOOSE
             outcome = machine.step(move.thread, move.choice)
-            if outcome.code in (BLOCKED, CHOICE, FINISHED):
+            refused = outcome.code in (BLOCKED, CHOICE, FINISHED)
+            if refused or (move.choice is not None and not chooses):
                 raise FaultlockError(f"schedule: move {number} ({move}) is not possible here")
             if outcome.code in (FAILED, ERROR):
                 self.trouble = self._failure(outcome.code, outcome.a)
