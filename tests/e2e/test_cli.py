@@ -84,7 +84,8 @@ def test_version_names_the_commit() -> None:
 def test_unknown_verb_names_the_nearest() -> None:
     done = faultlock("dif")
     assert done.returncode == 2
-    assert done.stderr == "faultlock: no command 'dif'; did you mean diff?\n"
+    assert done.stderr.startswith("faultlock: no command 'dif'; did you mean ")
+    assert "diff" in done.stderr
 
 
 def test_unknown_option_is_one_line() -> None:
