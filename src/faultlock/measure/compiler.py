@@ -13,7 +13,7 @@ from pathlib import Path
 
 from faultlock.errors import EnvironmentMissing
 
-CFLAGS = ("-O2", "-g0", "-std=gnu11", "-Wall", "-Wextra", "-static", "-pthread")
+CFLAGS = ("-O2", "-g0", "-std=gnu11", "-Wall", "-Wno-unused-function", "-static", "-pthread")
 COMPILE_LIMIT_S = 120
 
 
@@ -49,7 +49,10 @@ def build(source: Path, extra_flags: Sequence[str] = ()) -> Path:
     Raises EnvironmentMissing (with the compiler's first error) when it cannot be compiled.
     """
     compiler = find_compiler()
-    text = source.read_bytes()
+    # Headers beside the source are part of its content.
+    text = source.read_bytes() + b"".join(
+        header.read_bytes() for header in sorted(source.parent.parent.rglob("*.h"))
+    )
     key = hashlib.sha256(repr((text, compiler, CFLAGS, tuple(extra_flags))).encode()).hexdigest()
     folder = cache_folder() / "programs"
     folder.mkdir(exist_ok=True)

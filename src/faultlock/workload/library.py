@@ -54,6 +54,11 @@ def load(name: str | Path) -> Workload:
     return loads(_text_of(path), f"shipped workload {shown}", path.stem)
 
 
+def text_of(name: str) -> str:
+    """The text of a shipped workload's file, or of the file `name`. Raises WorkloadError."""
+    return _text_of(shipped_path(name) or Path(load(name).path))
+
+
 def _text_of(path: Path) -> str:
     try:
         with path.open("rb") as stream:

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""faultlock measure: a workload on real kernels."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from faultlock.errors import EXIT_OK, FaultlockError
+from faultlock.report import console
+
+HELP = """\
+Runs a workload on a real kernel and prints latency and rate per actor.
+
+--kernel boots that image in QEMU (no KVM, no network) in virtual time: one instruction is one
+nanosecond, so the host's speed and noise do not enter. Storage is null_blk with the latency of the
+workload. Several --kernel options give an A/B table. Needs qemu-system-x86_64 and a C compiler, no
+root.
+--host runs on the kernel that is running; storage is a FUSE file system of ours. Needs fusermount3
+or root."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options of `faultlock measure`."""
+    parser.add_argument(
+        "-w", "--workload", default="default", help="name or file (default: default)"
+    )
+    parser.add_argument(
+        "--kernel",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="BZIMAGE",
+        help="may be repeated",
+    )
+    parser.add_argument("--host", action="store_true", help="the running kernel")
+    parser.add_argument("--seconds", type=float, help="duration, instead of the workload's")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a key of the workload",
+    )
+    parser.add_argument("--policy", help="name of the kernel's policy, for the measurement file")
+    parser.add_argument("--cpus", type=int, default=1, help="CPUs of the guest (default 1)")
+    parser.add_argument("--memory", type=int, metavar="MIB", help="memory of the guest")
+    parser.add_argument(
+        "--limit",
+        type=float,
+        default=300,
+        metavar="S",
+        help="wall-clock limit per kernel (default 300)",
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the measurement")
+    parser.add_argument("--json", action="store_true", help="print the measurement(s) as JSON")
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if bool(arguments.kernel) == arguments.host:
+        raise FaultlockError("measure: give either --kernel BZIMAGE or --host")
+    if arguments.output and len(arguments.kernel) > 1:
+        raise FaultlockError("measure: -o takes one kernel; run it once per kernel")
+    if not 1 <= arguments.cpus <= 64 or (arguments.memory is not None and arguments.memory < 64):
+        raise FaultlockError("measure: --cpus must be 1 to 64, --memory 64 or more")
+
+
+def _measure(arguments: argparse.Namespace, workload: Any, kernel: Path | None) -> dict[str, Any]:
+    """One measurement document."""
+    from faultlock.measure.as_run import as_run_in_guest, as_run_on_host, measurement
+
+    if kernel is None:
+        from faultlock.measure.on_host import run_on_host
+
+        output = run_on_host(workload, limit_s=arguments.limit)
+        as_run = as_run_on_host(workload, release=output.release, cpus=os.cpu_count() or 1)
+    else:
+        from faultlock.measure.in_guest import guest_memory_mib, run_in_guest
+
+        memory_mib = arguments.memory or guest_memory_mib(workload)
+        output = run_in_guest(
+            [workload], kernel, memory_mib=memory_mib, cpus=arguments.cpus, limit_s=arguments.limit
+        )
+        as_run = as_run_in_guest(
+            workload, release=output.release, memory_mib=memory_mib, cpus=arguments.cpus
+        )
+    return measurement(as_run, output, policy=arguments.policy, in_guest=kernel is not None)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measures on each kernel in turn; prints or writes. Exit code 0."""
+    from faultlock.measure.measurement import write_measurement
+    from faultlock.workload import load, overrides
+
+    _check(arguments)
+    settings = list(arguments.set)
+    if arguments.seconds is not None:
+        settings.append(f"duration={round(arguments.seconds * 1e9)}ns")
+    workload = overrides(load(arguments.workload), settings)
+    measured: dict[str, dict[str, Any]] = {}
+    with console.progress(f"{workload.name} on real kernels") as report:
+        targets: list[Path | None] = [*arguments.kernel] or [None]
+        for index, kernel in enumerate(targets):
+            name = kernel.name.removesuffix(".bzImage") if kernel else "host"
+            report(index / len(targets), name)
+            measured[name if name not in measured else f"{name}#{index}"] = _measure(
+                arguments, workload, kernel
+            )
+    if arguments.output:
+        write_measurement(arguments.output, next(iter(measured.values())))
+    if arguments.json:
+        documents = list(measured.values())
+        console.out_json(documents[0] if len(documents) == 1 else documents)
+    else:
+        _print(workload.name, measured)
+    if arguments.output:
+        console.out(f"written: {arguments.output}")
+    return EXIT_OK
+
+
+def _print(name: str, measured: dict[str, dict[str, Any]]) -> None:
+    from faultlock.measure.tables import actor_table, notes_of, vmstat_table
+
+    first = next(iter(measured.values()))
+    clock = "virtual time" if first["clock"].startswith("qemu") else "real time"
+    latency_ms = first["device"]["latency_ns"] / 1e6
+    console.out(
+        f"{name}: {first['scenarios'][0]['params']['seconds']:.2f} s of {clock}, "
+        f"{first['cpus']} CPU, {first['device']['kind']} {latency_ms:g} ms"
+    )
+    scenarios = {kernel: document["scenarios"][0] for kernel, document in measured.items()}
+    results = {kernel: scenario["actors"] for kernel, scenario in scenarios.items()}
+    console.out("\n".join(actor_table(results)))
+    counters = {kernel: scenario["vmstat"] for kernel, scenario in scenarios.items()}
+    console.out()
+    console.out("\n".join(vmstat_table(counters)))
+    for kernel, scenario in scenarios.items():
+        for note in notes_of(scenario):
+            console.out(f"note, {kernel}: {note}")

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From what the driver printed to a measurement, and the workload as it was really run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from faultlock.measure.results import DriverOutput
+from faultlock.units import PAGE_BYTES
+from faultlock.workload import Workload, overrides
+from faultlock.workload.measurement_scenario import QEMU_CLOCK, kernel_version
+
+HOST_CLOCK = "host"
+
+
+def as_run_in_guest(workload: Workload, *, release: str, memory_mib: int, cpus: int) -> Workload:
+    """The workload with what the guest really had: CPUs, clock, memory, version, latency.
+
+    This is what the simulator must be given to predict the same run.
+    """
+    latency_ns = round(workload.device.latency.mean_ns())
+    return overrides(
+        workload,
+        [
+            f"kernel.version={kernel_version(release)}",
+            f"machine.cpus={cpus}",
+            "machine.clock=shared-instructions",
+            "machine.costs=qemu-icount",
+            f"machine.memory={memory_mib}MiB",
+            f"device.latency={latency_ns}ns",
+        ],
+    )
+
+
+def as_run_on_host(workload: Workload, *, release: str, cpus: int) -> Workload:
+    """The workload with the host's CPUs and kernel version."""
+    return overrides(
+        workload, [f"kernel.version={kernel_version(release)}", f"machine.cpus={cpus}"]
+    )
+
+
+def measurement(
+    workload: Workload, output: DriverOutput, *, policy: str | None, in_guest: bool
+) -> dict[str, Any]:
+    """The measurement document (schema faultlock-measurement/1) of one workload on one kernel.
+
+    `workload` is the one as run (see above). Raises nothing; the caller checks before writing.
+    """
+    run = output.runs[0]
+    device = workload.device
+    scenario: dict[str, Any] = {
+        "name": run.name,
+        "params": {"seconds": round(run.seconds, 6)},
+        "actors": {name: dict(values) for name, values in run.actors.items()},
+        "vmstat": dict(run.vmstat),
+        "workload": plain(workload.document),
+    }
+    for key in ("notes", "killed", "hanging"):
+        if values := getattr(run, key):
+            scenario[key] = values
+    if run.hanging_threads:
+        scenario["hanging_threads"] = run.hanging_threads
+    if run.failures:
+        scenario["failures"] = run.failures
+    return {
+        "schema": "faultlock-measurement/1",
+        "kernel": f"linux-{output.release}",
+        "policy": policy,
+        "clock": QEMU_CLOCK if in_guest else HOST_CLOCK,
+        "cpus": workload.machine.cpus,
+        "memory_mib": workload.machine.memory_bytes >> 20,
+        "file_pages": max((file.size_bytes // PAGE_BYTES for file in workload.files), default=0),
+        "device": {
+            "kind": "null_blk" if in_guest else "fuse",
+            "latency_ns": round(device.latency.mean_ns()),
+            "queue_depth": device.queue_depth,
+            "submit_queues": device.submit_queues,
+        },
+        "scenarios": [scenario],
+    }
+
+
+def plain(value: Any) -> Any:
+    """A TOML document as plain JSON tables and lists."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value

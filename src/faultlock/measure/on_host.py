@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs a workload on the running kernel; slow storage is a FUSE file system of our own.
+
+No root is needed where fusermount3 exists. The caches of the host are left alone: the files are new
+in every run, so they are cold. The file system is unmounted on every way out.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from faultlock.errors import EnvironmentMissing, LimitReached
+from faultlock.measure.compile_workload import compile_workload, distribution_words
+from faultlock.measure.compiler import build
+from faultlock.measure.in_guest import DRIVER
+from faultlock.measure.results import DriverOutput, parse_output
+from faultlock.workload import Workload
+
+SERVER = Path(__file__).parent / "fuse_server" / "fuse_server.c"
+START_LIMIT_S = 20.0
+END_LIMIT_S = 10.0
+
+
+def server_configuration(workload: Workload) -> str:
+    """The words fuse_server reads: queue depth, number of files; name, pages, latency of each."""
+    lines = []
+    for file in workload.files:
+        latency = distribution_words(file.latency or workload.device.latency)
+        names = [file.name] if file.count == 1 else [f"{file.name}.{i}" for i in range(file.count)]
+        lines += [f"{name} {file.pages} {latency}" for name in names]
+    return "\n".join([f"{workload.device.queue_depth} {len(lines)}", *lines]) + "\n"
+
+
+def _unmount(folder: Path, server: subprocess.Popen[str] | None) -> None:
+    """Ends the server, which unmounts; then makes sure of it."""
+    if server is not None and server.poll() is None:
+        server.terminate()
+        try:
+            server.wait(END_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+    if folder.is_dir() and os.path.ismount(folder):
+        command = ["umount", "-l"] if os.geteuid() == 0 else ["fusermount3", "-u", "-z"]
+        subprocess.run(
+            [*command, str(folder)], capture_output=True, check=False, timeout=END_LIMIT_S
+        )
+
+
+@contextmanager
+def slow_files(workload: Workload) -> Iterator[Path]:
+    """A folder with the workload's files on a mounted FUSE file system with its latencies.
+
+    Raises EnvironmentMissing: no /dev/fuse, neither root nor fusermount3, no compiler.
+    """
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        raise EnvironmentMissing(
+            "/dev/fuse is missing or closed to you (modprobe fuse needs root): "
+            "measure in a guest with --kernel instead"
+        )
+    if os.geteuid() and shutil.which("fusermount3") is None:
+        raise EnvironmentMissing(
+            "mounting FUSE needs root or fusermount3 (Debian: apt-get install fuse3)"
+        )
+    with tempfile.TemporaryDirectory(prefix="faultlock-fuse-") as scratch:
+        configuration = Path(scratch) / "configuration"
+        configuration.write_text(server_configuration(workload))
+        folder = Path(scratch) / "files"
+        folder.mkdir()
+        server = None
+        try:
+            server = subprocess.Popen(
+                [build(SERVER), folder, configuration],
+                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            )  # fmt: skip
+            assert server.stdout is not None
+            line = server.stdout.readline().strip()
+            if line != "READY":
+                raise EnvironmentMissing(
+                    f"the FUSE file system did not start: {line or 'no message'}"
+                )
+            yield folder
+        finally:
+            _unmount(folder, server)
+
+
+def run_on_host(workload: Workload, *, limit_s: float = 300.0) -> DriverOutput:
+    """The workload on the running kernel.
+
+    Raises EnvironmentMissing (see slow_files; the driver's own error), LimitReached after limit_s,
+    FaultlockError for what the driver cannot do.
+    """
+    with slow_files(workload) as folder, tempfile.TemporaryDirectory() as scratch:
+        paths = {file.name: str(folder / file.name) for file in workload.files}
+        compiled = compile_workload(workload, paths)
+        words = Path(scratch) / "workload"
+        words.write_text(compiled.words)
+        process = subprocess.Popen(
+            [build(DRIVER), words], stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        try:
+            text, _ = process.communicate(timeout=limit_s)
+        except subprocess.TimeoutExpired:
+            raise LimitReached(
+                f"{workload.name}: the driver did not end within {limit_s:.0f} s (raise --limit)"
+            ) from None
+        finally:
+            _end_group(process)
+    output = parse_output(text, [workload.name])
+    if output.errors or not output.runs or not output.runs[0].actors:
+        reason = output.errors[0] if output.errors else "no result"
+        raise EnvironmentMissing(f"{workload.name}: the driver reports: {reason}")
+    output.runs[0].notes += compiled.notes
+    output.release = os.uname().release
+    return output
+
+
+def _end_group(process: subprocess.Popen[str]) -> None:
+    """Ends the driver and all processes it started: they are a process group of their own."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, 9)
+    process.wait()

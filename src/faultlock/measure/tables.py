@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Results of the driver as aligned text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from faultlock.report.console import table_lines
+from faultlock.units import format_time_ns
+
+ACTOR_HEADER = ("actor", "kernel", "n", "per s", "mean", "p50", "p90", "p99", "max")
+
+
+def time_text(value_us: float) -> str:
+    """Microseconds with three significant digits and their unit: 10027.3 -> `10.0ms`."""
+    rounded_ns = float(f"{value_us * 1000:.3g}")
+    return format_time_ns(rounded_ns)
+
+
+def actor_table(results: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
+    """Lines of a table: one row per actor and kernel. results: kernel -> actor -> its numbers."""
+    actors = dict.fromkeys(actor for table in results.values() for actor in table)
+    rows: list[Sequence[object]] = []
+    for actor in actors:
+        for kernel, table in results.items():
+            values = table.get(actor)
+            if values is None:
+                continue
+            if not values["n"]:
+                rows.append((actor, kernel, 0, *["-"] * 6))
+                continue
+            times = [
+                time_text(values[f"{name}_us"]) for name in ("mean", "p50", "p90", "p99", "max")
+            ]
+            rows.append((actor, kernel, int(values["n"]), f"{values['rate_hz']:.4g}", *times))
+    return table_lines(ACTOR_HEADER, rows)
+
+
+def vmstat_table(results: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Lines of a table of /proc/vmstat differences: counters down, kernels across."""
+    counters = dict.fromkeys(name for table in results.values() for name in table)
+    rows = [[name, *(table.get(name, "-") for table in results.values())] for name in counters]
+    return table_lines(["vmstat", *results], rows)
+
+
+def notes_of(scenario: Mapping[str, Any]) -> list[str]:
+    """Sentences about what went differently: settings, failures, what hangs or was killed."""
+    notes = [*scenario.get("notes", [])]
+    notes += [
+        f"{n} operations of {actor} failed" for actor, n in scenario.get("failures", {}).items()
+    ]
+    if scenario.get("hanging_threads"):
+        notes.append(f"{scenario['hanging_threads']} threads did not end in time: they hang")
+    notes += [f"process {name} cannot be ended: it hangs" for name in scenario.get("hanging", [])]
+    notes += [f"process {name} was killed" for name in scenario.get("killed", [])]
+    return notes
