@@ -2,9 +2,9 @@
 """Which kernel events a recording holds, and the columns of each: the schema of a `.flt` file.
 
 An event type has the kernel's own name (`mm_filemap_fault`, `sys_enter_mmap`) and its own columns
-beside the common ones. In memory each event type is one narrow table; in the file all of them share
-one wide Parquet table in which the columns that an event does not have are null.
-The column names are documented for users in docs/reference-trace.md; a test holds both together.
+beside the common ones. In memory each event type is one narrow table; in the file all of them
+share one wide Parquet table in which the columns that an event does not have are null. The column
+names are documented for users in docs/reference-trace.md; a test holds both together.
 """
 
 from __future__ import annotations

@@ -72,10 +72,12 @@ class _Reading:
 
 
 def import_text(path: Path, kernel_version: str | None = None) -> Imported:
-    """Read a text trace. `kernel_version` overrides what the text says (ftrace text says nothing).
+    """Read a text trace. `kernel_version` overrides what the text says (ftrace text says
+    nothing).
 
     Raises FaultlockError when the file holds no event this program knows, LimitReached when it
-    is too large. Lines that cannot be parsed are counted in the header, the first ten are returned.
+    is too large. Lines that cannot be parsed are counted in the header, the first ten are
+    returned.
     """
     reading = _Reading(path, TraceHeader(source=""))
     for text in text_blocks(path):

@@ -27,8 +27,8 @@ _REFUSED = (
 class TextBlock:
     """Whole lines. `first_line` is the number of the first one (from 1).
 
-    `too_long` counts lines longer than MAX_LINE_BYTES; only their beginning is kept, marked as cut,
-    so that line numbers stay right and the line counts as unparseable.
+    `too_long` counts lines longer than MAX_LINE_BYTES; only their beginning is kept, marked as
+    cut, so that line numbers stay right and the line counts as unparseable.
     """
 
     lines: list[str]

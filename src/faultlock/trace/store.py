@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The file format `.flt`: one Parquet file (zstd) whose rows are events in order of time.
 
-What is true of the whole recording is JSON under the key `faultlock.trace` of the file's metadata.
-docs/reference-trace.md documents both. Any Parquet reader opens such a file.
+What is true of the whole recording is JSON under the key `faultlock.trace` of the file's
+metadata. docs/reference-trace.md documents both. Any Parquet reader opens such a file.
 """
 
 from __future__ import annotations
@@ -188,8 +188,8 @@ def _plain(kind: str) -> pa.DataType:
 def read_trace(path: Path) -> Trace:
     """Read a `.flt` file.
 
-    Raises FaultlockError when it is no recording, damaged, or of a newer schema; LimitReached when
-    it holds more than MAX_EVENTS events.
+    Raises FaultlockError when it is no recording, damaged, or of a newer schema; LimitReached
+    when it holds more than MAX_EVENTS events.
     """
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:

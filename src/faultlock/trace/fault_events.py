@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Faults and the page cache: which page, which mapping, which open file, what was read for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from faultlock.trace.address_space import PAGE, AddressSpace
+from faultlock.trace.recording import FAULT, Operation
+from faultlock.trace.thread_state import ThreadState
+from faultlock.trace.world import World
+
+
+class FaultEvents:
+    """Handlers of the exceptions, filemap and readahead events."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.handlers: dict[str, Callable[..., None]] = {
+            "page_fault_user": self._page_fault,
+            "page_fault_kernel": self._kernel_page_fault,
+            "mm_filemap_fault": self._filemap_fault,
+            "mm_filemap_map_pages": self._map_pages,
+            "mm_filemap_get_pages": self._get_pages,
+            "mm_filemap_add_to_page_cache": self._page_added,
+            "page_cache_sync_ra": self._readahead_request,
+            "page_cache_async_ra": self._readahead_request,
+            "page_cache_ra_order": self._readahead_window,
+            "page_cache_ra_unbounded": self._readahead_window,
+        }
+
+    def _page_fault(
+        self,
+        thread: ThreadState,
+        address: int,
+        ip: int,
+        ip_symbol: str | None,
+        error_code: int,
+        kernel: bool = False,
+    ) -> None:
+        self._world.finish_fault(thread)
+        fault = thread.begin_fault(FAULT, self._world.now_ns)
+        fault.address = address
+        fault.kernel = kernel
+        fault.present = bool(error_code & 1)
+        fault.write = bool(error_code & 2)
+        fault.fetch = bool(error_code & 16)
+
+    def _kernel_page_fault(
+        self, thread: ThreadState, address: int, ip: int, ip_symbol: str | None, error_code: int
+    ) -> None:
+        self._page_fault(thread, address, ip, ip_symbol, error_code, kernel=True)
+
+    def _filemap_fault(self, thread: ThreadState, dev: int, ino: int, index: int) -> None:
+        self._file_event(thread, self._world.file(dev, ino, index), index, index, True)
+
+    def _map_pages(
+        self, thread: ThreadState, dev: int, ino: int, index: int, last_index: int
+    ) -> None:
+        # The range may reach beyond the end of the file: it says nothing of the file's size.
+        self._file_event(thread, self._world.file(dev, ino, -1), index, last_index, False)
+
+    def _file_event(
+        self, thread: ThreadState, file: int, first: int, last: int, is_fault: bool
+    ) -> None:
+        before = thread.fault
+        guess = -1 if before is None else before.index
+        thread.file_event(self._world.now_ns, file, first, last, is_fault)
+        fault = thread.fault
+        if before is not None and fault is not before:
+            self._world.resolve(thread, before)
+        assert fault is not None
+        if fault.kind == FAULT and (fault.vma < 0 or guess not in (-1, fault.index)):
+            self._explain(thread, fault, first, last, is_fault)
+
+    def _explain(
+        self, thread: ThreadState, fault: Operation, first: int, last: int, is_fault: bool
+    ) -> None:
+        """The first file event of a fault: which mapping, which open file, which page."""
+        space = self._world.spaces[fault.mm]
+        vma = space.find(fault.address)
+        if vma is not None and vma.open_file is not None:
+            expected = vma.index_of(fault.address)
+            if first <= expected <= last and vma.open_file.file in (None, fault.file):
+                fault.index = expected
+                self._world.open_files.identify(vma.open_file, fault.file)
+            else:
+                vma = None
+        else:
+            vma = None
+        if vma is None:
+            index = first if is_fault else self._index_in(space, fault, first, last)
+            if index < 0:
+                return
+            fault.index = index
+            vma = space.observe_file(
+                self._world.now_ns,
+                fault.address,
+                index,
+                self._world.open_files.loaded(fault.mm, fault.file),
+            )
+        fault.vma, fault.open_file = vma.number, vma.open_file.number if vma.open_file else -1
+
+    def _index_in(self, space: AddressSpace, fault: Operation, first: int, last: int) -> int:
+        """The page of a fault that fault-around served without mm_filemap_fault, or -1.
+
+        The range is the 16-page block around the page, cut at the mapping and the page table;
+        where an inferred mapping of the file is near, its page numbers decide; else the block's
+        alignment.
+        """
+        page = fault.address // PAGE
+        for vma in space.vmas:
+            if vma.open_file is not None and vma.open_file.file == fault.file and vma.inferred:
+                index = page - vma.start // PAGE + vma.offset // PAGE
+                if first <= index <= last:
+                    return index
+        # The block is aligned in the address space: 16 pages unless cut at its beginning (the
+        # mapping begins inside the block), at its end, or at both.
+        place, count = page % 16, last - first + 1
+        if count == 16 or (first > 0 and place < count):
+            return first + place
+        if 15 - place < count:
+            return last - (15 - place)
+        return first if first == 0 else -1
+
+    def _readahead_request(
+        self, thread: ThreadState, dev: int, ino: int, index: int, req_count: int, *_: int
+    ) -> None:
+        self._readahead(thread, dev, ino, index, req_count)
+
+    def _readahead_window(
+        self, thread: ThreadState, dev: int, ino: int, index: int, *_: int
+    ) -> None:
+        operation = self._readahead(thread, dev, ino, index, 0)
+        operation.windows += 1
+
+    def _readahead(
+        self, thread: ThreadState, dev: int, ino: int, index: int, pages: int
+    ) -> Operation:
+        before = thread.fault
+        operation = thread.readahead_event(
+            self._world.now_ns, self._world.file(dev, ino, -1), index, pages
+        )
+        if before is not None and before is not operation:
+            self._world.resolve(thread, before)
+        return operation
+
+    def _get_pages(
+        self, thread: ThreadState, dev: int, ino: int, index: int, last_index: int
+    ) -> None:
+        operation = self._readahead(thread, dev, ino, index, last_index + 1 - index)
+        operation.length = max(operation.length, last_index + 1 - operation.index)
+
+    def _page_added(
+        self,
+        thread: ThreadState,
+        dev: int,
+        ino: int,
+        index: int,
+        order: int | None,
+    ) -> None:
+        pages = 1 << (order or 0)
+        file = self._world.file(dev, ino, index + pages - 1)
+        before = thread.fault
+        if before is not None and before.file == file and index <= before.index < index + pages:
+            before.missed = True
+        thread.page_added(self._world.now_ns, file, pages)
+        if before is not None and before is not thread.fault:
+            self._world.resolve(thread, before)

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A recording -> what every thread did: faults, calls, reads, sleeps, the time between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from faultlock.trace.events import EVENTS
+from faultlock.trace.fault_events import FaultEvents
+from faultlock.trace.process_events import ProcessEvents
+from faultlock.trace.recording import OPERATION_COLUMNS, Recording
+from faultlock.trace.store import Trace
+from faultlock.trace.world import World
+
+_EVENTS_AT_A_TIME = 1 << 17
+
+
+def _names_of(table: pl.DataFrame) -> pl.DataFrame:
+    """Categories as text: rows become Python objects."""
+    categories = [name for name, kind in table.schema.items() if kind == pl.Categorical]
+    return table.with_columns(pl.col(categories).cast(pl.String)) if categories else table
+
+
+def events_in_order(trace: Trace) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """(event, row) in order; a row: time_ns, cpu, tid, tgid, comm, own columns, sequence."""
+    for first in range(0, trace.event_count, _EVENTS_AT_A_TIME):
+        slots: list[tuple[str, tuple[Any, ...]] | None] = [None] * _EVENTS_AT_A_TIME
+        for event, table in trace.tables.items():
+            bounds = np.searchsorted(
+                table["sequence"].to_numpy(), [first, first + _EVENTS_AT_A_TIME]
+            )
+            low, high = int(bounds[0]), int(bounds[1])
+            part = _names_of(table.slice(low, high - low))
+            for row in part.select(
+                "time_ns", "cpu", "tid", "tgid", "comm", *EVENTS[event], "sequence"
+            ).iter_rows():
+                slots[row[-1] - first] = (event, row)
+        for slot in slots:
+            if slot is not None:
+                yield slot
+
+
+def reconstruct(trace: Trace) -> Recording:
+    """Rebuild what every thread of a recording did.
+
+    Works for any recording: what it does not hold stays unknown (-1), nothing raises.
+    """
+    world = World(trace)
+    processes = ProcessEvents(world)
+    handlers = {**FaultEvents(world).handlers, **processes.handlers}
+    for event, row in events_in_order(trace):
+        world.now_ns = row[0]
+        if event == "sched_switch":
+            processes.switch(row)
+            continue
+        handler = handlers.get(event)
+        thread = world.thread(row[2], row[3], row[4])
+        thread.seen(row[0])
+        if handler is not None:
+            handler(thread, *row[5:-1])
+    for thread in list(world.threads.values()):
+        world.finish_fault(thread)
+    return _result(world)
+
+
+def _result(world: World) -> Recording:
+    recording = world.recording
+    order = sorted(range(len(world.operations)), key=lambda i: (world.operations[i].start_ns, i))
+    rows = [world.operations[i] for i in order]
+    for row in rows:
+        if row.open_file >= 0:
+            row.open_file = world.open_files.final(row.open_file)
+        if row.file < 0 and row.open_file >= 0:
+            file = recording.open_files[row.open_file].file
+            row.file = -1 if file is None else file
+    recording.operations = pl.DataFrame(
+        {name: [getattr(row, name) for row in rows] for name in OPERATION_COLUMNS},
+        schema_overrides={"address": pl.UInt64, "flags": pl.UInt64},
+        strict=False,
+    )
+    return recording

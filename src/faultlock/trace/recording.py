@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a recording means: threads with their operations, processes with their mappings, files.
+
+Times are ns on the recorder's clock; indexes are page indexes; addresses are bytes. Threads,
+address spaces (mms), files, open files and mappings are numbered from 0 in the order they appear.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from faultlock.trace.address_space import OpenFile, Vma
+from faultlock.trace.store import TraceHeader
+
+# What a thread does. "sleep" is voluntary (or unexplained) waiting outside of every other
+# operation; "read" fills the page cache outside of a fault (read(2), exec, readahead(2)); "gup"
+# is a fault without a trap (get_user_pages, populate).
+FAULT, READ, SLEEP, EXEC, EXIT, GUP = "fault", "read", "sleep", "exec", "exit", "gup"
+
+
+@dataclass(slots=True)
+class Operation:
+    """One thing a thread did, between two stretches of computing."""
+
+    thread: int
+    kind: str
+    start_ns: int
+    end_ns: int
+    compute_ns: int = 0  # on a CPU between the previous operation's end and this start
+    mm: int = -1
+    vma: int = -1
+    open_file: int = -1
+    file: int = -1
+    index: int = -1
+    address: int = 0
+    length: int = 0
+    prot: int = 0
+    flags: int = 0
+    result: int = 0
+    write: bool = False
+    fetch: bool = False
+    kernel: bool = False
+    present: bool = False  # the page was mapped: a write to a read-only page table entry
+    inside: str = ""  # the system call around a fault or read
+    child: int = -1
+    state: str = ""  # of a sleep: the scheduler's letter
+    filemap_faults: int = 0
+    map_pages: int = 0
+    missed: bool = False  # the page cache had not got the page: a major fault
+    pages_added: int = 0
+    windows: int = 0
+    blocked_ns: int = 0  # asleep for I/O or a lock
+    lock_wait_ns: int = 0  # of it (or spinning): waiting for mmap_lock
+    preempted_ns: int = 0
+
+
+OPERATION_COLUMNS = tuple(Operation.__dataclass_fields__)
+
+
+@dataclass
+class RecordedThread:
+    """A task. `process` is its tgid; times are -1 when the recording does not hold them."""
+
+    number: int
+    tid: int
+    process: int
+    name: str
+    mm: int
+    parent: int = -1
+    start_ns: int = -1
+    end_ns: int = -1
+    clone_flags: int = 0
+
+
+@dataclass
+class RecordedMm:
+    """An address space: how it came about (start, fork, exec) and from which one."""
+
+    number: int
+    origin: str
+    parent: int
+    created_ns: int
+    program: str = ""
+
+
+@dataclass
+class RecordedFile:
+    """A file by device and inode. `pages`: the highest page seen + 1, a lower bound."""
+
+    number: int
+    dev: int
+    ino: int
+    pages: int = 0
+    path: str = ""
+
+
+@dataclass
+class Recording:
+    """The rebuilt recording; `operations` is one row per Operation in order of their start."""
+
+    header: TraceHeader
+    threads: list[RecordedThread] = field(default_factory=list)
+    mms: list[RecordedMm] = field(default_factory=list)
+    files: list[RecordedFile] = field(default_factory=list)
+    open_files: list[OpenFile] = field(default_factory=list)
+    vmas: list[Vma] = field(default_factory=list)
+    operations: pl.DataFrame = field(default_factory=pl.DataFrame)
+    start_ns: int = 0
+    end_ns: int = 0
+
+    @property
+    def elapsed_ns(self) -> int:
+        """From the first to the last event."""
+        return self.end_ns - self.start_ns
