@@ -275,7 +275,7 @@ def fixup_user_fault(address: Address, write: bool) -> bool:
         vma = vma_lookup(current.mm, address)
         if vma is None:
             return False
-        if not access_permitted(vma, fault_flags):
+        if access_error(vma, write):
             return False
         if current.fatal_signal_pending:
             return False

@@ -86,6 +86,8 @@ class MM(Struct, count=N_MMS):
     vma_writer_wait: Thread  # 6.15+: the one writer that waits for VMA readers
     unstable: bool  # MMF_UNSTABLE: the OOM reaper has been here
     oom_skip: bool  # MMF_OOM_SKIP: nothing left for the OOM reaper
+    first_sleeper: Thread  # policy hold-until-writer: readers asleep with mmap_lock
+    writers_announced: ThreadCount  # policy hold-until-writer
 
 
 class VMA(Struct, count=N_VMAS):
@@ -107,6 +109,7 @@ class VMA(Struct, count=N_VMAS):
     write_locked: bool  # vm_lock_seq == mm_lock_seq
     next_write_locked: VMA
     next_in_mapping: VMA  # mapping.i_mmap list
+    next_detached: VMA  # munmap's list of what it took out of the tree
     rcu_readers: ThreadCount  # threads between lookup and lock, or in a walk under RCU
     freed: bool  # freed, but an RCU reader still sees it
     first_sleeper: Thread  # policy hold-until-writer: readers asleep with this VMA's lock
@@ -139,6 +142,7 @@ class Mapping(Struct, count=N_MAPPINGS):
     uses_invalidate_lock: Const[bool]  # False: a simple file system (truncate_setsize only)
     min_order: Const[FolioOrder]
     max_order: Const[FolioOrder]  # 0: no large folios
+    has_page_mkwrite: Const[bool]  # its mappings have vm_ops->page_mkwrite
     served: Const[bool]  # reads are answered by a server thread (FUSE), not by a device
     i_dio_count: Range[0, N_THREADS]  # direct I/O in flight
     i_dio_waiter: Thread  # the one truncater (it holds i_rwsem) that waits for direct I/O
@@ -263,6 +267,6 @@ class Thread(Struct, count=N_THREADS):
     eof_seen: Private[bool]  # this fault found its index beyond i_size (S12)
     read_failed: Private[bool]  # this fault saw a read fail (S12)
     attempts: Private[Range[0, 7]]  # calls of handle_mm_fault in this trap (L5)
-    # policy hold-until-writer
+    # policy hold-until-writer (see there)
     writer_arrived: bool
     sleeper_next: Thread
