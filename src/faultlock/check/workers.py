@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One level of the breadth-first search, by any number of workers (compiled).
+
+A level is one range of rows in each worker's region.  Workers take chunks of these ranges
+from shared cursors; successors go to the worker's own region.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from faultlock.check.jit import compiled, fetch_add
+from faultlock.check.store import EDGES, PENDING_HIGH, PENDING_LOW, STATES, Store
+from faultlock.check.successors import Machine, Search, expand
+
+Array = Any
+DONE, STOPPED, TABLE_FULL, REGION_FULL = range(4)
+CHUNK = 64
+MAX_SUCCESSORS = 4096  # of one state; room that is kept free in a region
+
+
+@compiled
+def next_chunk(store: Store, worker: int, cursors: Array, ends: Array) -> tuple[int, int]:
+    """The next rows to expand: what was left over, else a chunk of the level; (0, 0): none."""
+    low, high = store.counters[worker, PENDING_LOW], store.counters[worker, PENDING_HIGH]
+    if low < high:
+        store.counters[worker, PENDING_LOW] = high
+        return low, high
+    workers = len(ends)
+    for turn in range(workers):
+        region = (worker + turn) % workers
+        if cursors[region, 0] < ends[region]:
+            low = fetch_add(cursors.ctypes.data + region * 64, CHUNK)
+            if low < ends[region]:
+                return low, min(low + CHUNK, ends[region])
+    return 0, 0
+
+
+@compiled
+def obstacle(store: Store, worker: int, stop: Array) -> int:
+    """Why the next state can not be expanded now, or DONE when it can."""
+    if stop[0]:
+        return STOPPED
+    states = 0
+    for other in range(len(store.counters)):
+        states += store.counters[other, STATES]
+    if 2 * (states + MAX_SUCCESSORS // 8 * len(store.counters)) > len(store.table):
+        return TABLE_FULL
+    if store.counters[worker, STATES] + MAX_SUCCESSORS > store.region:
+        return REGION_FULL
+    full = store.counters[worker, EDGES] + MAX_SUCCESSORS > store.edge_region
+    return REGION_FULL if store.edge_region and full else DONE
+
+
+@compiled
+def work(store: Store, machine: Machine, search: Search, worker: int, cursors: Array,
+         ends: Array, stop: Array, scratch: Array, out: Array) -> int:
+    """Expand rows of this level until there are none; the reason when it ends earlier.
+
+    scratch: u64 [2, words]; out: i64 [OUT_WORDS], both for this worker alone.
+    """
+    while True:
+        low, high = next_chunk(store, worker, cursors, ends)
+        if low == high:
+            return DONE
+        for row in range(low, high):
+            reason = obstacle(store, worker, stop)
+            if reason != DONE:
+                store.counters[worker, PENDING_LOW] = row
+                store.counters[worker, PENDING_HIGH] = high
+                return reason
+            expand(store, machine, search, worker, row, scratch, out)
