@@ -161,6 +161,18 @@ def filemap_fault_retry(mapping: Mapping, folio: Folio, invalidate_locked: bool,
     return ret | VM_FAULT_RETRY
 
 
+def filemap_fault_retry_locked(mapping: Mapping, folio: Folio, invalidate_locked: bool, ret: vm_fault_t) -> vm_fault_t:
+    """The page is there, but the fault lock was released on the way: redo the fault.
+
+    Source: filemap_fault, before out_retry, mm/filemap.c, 6.12
+    Context: folio locked; fault lock released
+    Returns: ret | VM_FAULT_RETRY
+    Left out: nothing
+    """
+    folio_unlock(folio)
+    return filemap_fault_retry(mapping, folio, invalidate_locked, ret)
+
+
 def filemap_fault() -> vm_fault_t:
     """Find the page of a file-mapped address, reading it if necessary.
 
@@ -231,8 +243,7 @@ def filemap_fault() -> vm_fault_t:
 
         # The lock was released somewhere: the VMA may be another one now.
         if current.pinned_file is not None:  # F27
-            folio_unlock(folio)
-            return filemap_fault_retry(mapping, folio, invalidate_locked, ret)
+            return filemap_fault_retry_locked(mapping, folio, invalidate_locked, ret)
         if invalidate_locked:  # F28
             filemap_invalidate_unlock_shared(mapping)
         if filemap_beyond_eof(mapping, index):  # F29
