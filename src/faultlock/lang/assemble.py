@@ -80,6 +80,9 @@ def _finish(
     starts = [labels.entries[item.name] for item in roots]
     if everything:
         starts = list(labels.entries.values())
+    for function_name in labels.functions:  # lint compiles functions that nobody calls, too
+        if function_name not in labels.roots:
+            labels.return_sites.setdefault(function_name, [])
     for function_name, sites in labels.return_sites.items():
         kind = IntType(Const(0), Const(len(sites)), RETURN_SITE)
         labels.functions[function_name].locals[RETURN_SITE] = kind
@@ -135,6 +138,9 @@ def _find_wake_fields(symbols: Symbols) -> None:
     """Fields of Thread that a wait condition reads: writing them wakes that thread."""
     symbols.wake_fields.add("fatal_signal_pending")
     for function in symbols.space.functions.values():
+        first, last = function.node.lineno - 1, function.node.end_lineno
+        if not any("wait(" in line for line in function.source.lines[first:last]):
+            continue  # walking every tree would cost a fifth of the compile time
         for node in ast.walk(function.node):
             if (
                 isinstance(node, ast.Call)

@@ -42,16 +42,17 @@ def check_recursion(symbols: Symbols, labels: Labels, atomics: dict[str, AtomicF
 
 def check_unused(symbols: Symbols) -> None:
     """A function of a policy that replaces nothing and that nobody calls is a mistake."""
+    functions = symbols.space.functions
+    policy = [item for item in functions.values() if item.source.layer == POLICY_LAYER]
     called: set[str] = set()
-    for function in symbols.space.functions.values():
+    for function in policy:  # nobody else can call a function that only a policy has
         for node in ast.walk(function.node):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 called.add(node.func.id)
-    for name, function in symbols.space.functions.items():
-        if function.source.layer == POLICY_LAYER and not function.overrides and name not in called:
-            kernel = [
-                n for n, f in symbols.space.functions.items() if f.source.layer == KERNEL_LAYER
-            ]
+    for function in policy:
+        name = function.name
+        if not function.overrides and name not in called:
+            kernel = [n for n, f in functions.items() if f.source.layer == KERNEL_LAYER]
             close = difflib.get_close_matches(name, kernel, n=2)
             cure = f"did you mean {' or '.join(close)}?" if close else "remove it, or call it"
             symbols.space.error(

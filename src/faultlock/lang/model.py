@@ -18,6 +18,7 @@ from pathlib import Path
 
 from faultlock.errors import FaultlockError, LanguageError, LanguageErrors
 from faultlock.lang.assemble import assemble
+from faultlock.lang.cache import digest_of, load_program, save_program
 from faultlock.lang.program import Program
 from faultlock.lang.source import (
     KERNEL_LAYER,
@@ -25,7 +26,7 @@ from faultlock.lang.source import (
     SCENARIO_LAYER,
     Namespace,
     Source,
-    parse_source,
+    read_source,
     read_sources,
 )
 
@@ -83,15 +84,15 @@ def load_model(
     extra_files: Sequence[Path | str] = (),
     kernel_folder: Path | None = None,
 ) -> Model:
-    """Parse the kernel, the policy with its bases, and the extra (scenario) files.
+    """Read the kernel, the policy with its bases, and the extra (scenario) files.
 
     `policy` may combine several: "hold+fork-fix" applies hold, then fork-fix; "" is the
     kernel text alone.
     Language errors are kept in the model; unreadable files raise FaultlockError.
     """
     errors: list[LanguageError] = []
-    sources: list[Source | None] = [
-        parse_source(path, KERNEL_LAYER, errors)
+    sources = [
+        read_source(path, KERNEL_LAYER)
         for path in sorted((kernel_folder or KERNEL_FOLDER).glob("*.py"))
         if path.stem != "__init__"
     ]
@@ -101,15 +102,13 @@ def load_model(
             if source.policy not in names:
                 names.append(source.policy)
                 sources.append(source)
-    sources += [parse_source(Path(path), SCENARIO_LAYER, errors) for path in extra_files]
-    return Model(policy, [source for source in sources if source is not None], errors, names)
+    sources += [read_source(Path(path), SCENARIO_LAYER) for path in extra_files]
+    return Model(policy, sources, errors, names)
 
 
 def _policy_chain(name: str, errors: list[LanguageError], depth: int) -> list[Source]:
     path = policy_path(name)
-    source = parse_source(path, POLICY_LAYER, errors, policy=str(path))
-    if source is None:
-        return []
+    source = read_source(path, POLICY_LAYER, policy=str(path))
     base = _base_of(source, errors)
     if not base:
         return [source]
@@ -158,11 +157,19 @@ def compile_model(
     threads or the simulator's roles reach.
     Raises LanguageErrors with all refusals.
     """
+    values = dict(parameters or {})
+    options = f"{model.name} {sorted(values.items())} {statistics} {everything}"
+    digest = digest_of([options, *(text for source in model.sources for text in source.key())])
+    kept = None if model.errors else load_program(digest)
+    if kept is not None:
+        return kept
     space = model.namespace()
-    program = assemble(model.name, space, dict(parameters or {}), statistics, everything)
+    program = assemble(model.name, space, values, statistics, everything)
     if space.errors:
         raise LanguageErrors(space.errors)
     assert program is not None
+    program.digest = digest
+    save_program(program)
     return program
 
 

@@ -8,6 +8,7 @@ structs and functions, later layers (policies) replacing functions of earlier on
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,13 +22,34 @@ DECORATORS = ("atomic", "role", "thread", "setup", "always", "eventually", "some
 
 @dataclass
 class Source:
-    """One file: its text, tree and the layer it belongs to."""
+    """One file: its text and the layer it belongs to; the tree is made when it is asked for."""
 
     path: str
     layer: int
-    tree: ast.Module
-    lines: list[str]
+    text: str
     policy: str = ""
+    problem: LanguageError | None = None  # a syntax error, known once the tree was looked at
+
+    @functools.cached_property
+    def tree(self) -> ast.Module:
+        """The syntax tree; empty when the text is not Python syntax (see `problem`)."""
+        try:
+            return ast.parse(self.text, filename=self.path)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            line = getattr(error, "lineno", 1) or 1
+            column = getattr(error, "offset", 1) or 1
+            what = f"not Python syntax: {getattr(error, 'msg', error)}"
+            self.problem = LanguageError(self.path, line, column, what, "see docs/language.md")
+            return ast.Module([], [])
+
+    @functools.cached_property
+    def lines(self) -> list[str]:
+        """The lines of the text."""
+        return self.text.splitlines()
+
+    def key(self) -> tuple[str, ...]:
+        """What the compiled program depends on."""
+        return (self.path, str(self.layer), self.policy, self.text)
 
 
 @dataclass
@@ -79,10 +101,8 @@ class Namespace:
         return any(name in table for table in tables)
 
 
-def parse_source(
-    path: Path, layer: int, errors: list[LanguageError], policy: str = ""
-) -> Source | None:
-    """Parse one file; a syntax error is recorded and None returned.
+def read_source(path: Path, layer: int, policy: str = "") -> Source:
+    """Read one file; it is parsed when its tree is first looked at.
 
     Raises FaultlockError when the file cannot be read.
     """
@@ -96,16 +116,7 @@ def parse_source(
         raise FaultlockError(f"{path}: is not UTF-8 text; a model file is Python text") from None
     if len(data) > MAX_FILE_BYTES:
         raise FaultlockError(f"{path}: larger than {MAX_FILE_BYTES} bytes; split the file")
-    name = display_name(path)
-    try:
-        tree = ast.parse(text, filename=name)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        line = getattr(error, "lineno", 1) or 1
-        column = getattr(error, "offset", 1) or 1
-        what = f"not Python syntax: {getattr(error, 'msg', error)}"
-        errors.append(LanguageError(name, line, column, what, "see docs/language.md"))
-        return None
-    return Source(name, layer, tree, text.splitlines(), policy)
+    return Source(display_name(path), layer, text, policy)
 
 
 def display_name(path: Path) -> str:
@@ -121,7 +132,10 @@ def read_sources(sources: Iterable[Source], errors: list[LanguageError]) -> Name
     """Collect the items of all files, in order, into one namespace."""
     space = Namespace(errors=errors)
     for source in sources:
-        for index, node in enumerate(source.tree.body):
+        body = source.tree.body
+        if source.problem is not None:
+            errors.append(source.problem)
+        for index, node in enumerate(body):
             _read_item(space, source, node, index)
     return space
 
