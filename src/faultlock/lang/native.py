@@ -24,20 +24,23 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from faultlock.errors import FaultlockError, atomic_write
 from faultlock.lang import program as ir
+from faultlock.lang.cache import cache_folder
 from faultlock.lang.layout import Layout
 from faultlock.lang.llvm_ir import llvm_text
 from faultlock.lang.llvm_module import NO_CHOICE, OUT_WORDS
 
 BLOCKED, RAN, CHOICE, FINISHED, FAILED, ERROR, CPU, SLEEP = range(8)
-NO_CHOICE = NO_CHOICE
-OUT_WORDS = OUT_WORDS
+
+__all__ = [
+    "BLOCKED", "CHOICE", "CPU", "ERROR", "FAILED", "FINISHED", "NO_CHOICE", "OUT_WORDS", "RAN",
+    "SLEEP", "ModelFailure", "NativeProgram", "compile_native", "failure_text",
+]  # fmt: skip
 
 
 class ModelFailure(FaultlockError):
@@ -131,11 +134,13 @@ def compile_native(
     """
     if layout is None:
         layout = Layout(program, mode=mode)
-    text = llvm_text(program, layout, checks)
-    path = cache_folder() / f"{digest(text)}.o"
+    text = "" if program.digest else llvm_text(program, layout, checks)
+    # A program that came from model files has a digest of them and of this compiler: from the
+    # cache its code is ready without printing the module first.
+    path = cache_folder() / f"{digest(text or f'{program.digest} {mode} {checks}')}.o"
     machine_code = path.read_bytes() if path.exists() else None
     if machine_code is None:
-        machine_code = compile_text(text)
+        machine_code = compile_text(text or llvm_text(program, layout, checks))
         save(path, machine_code)
     return NativeProgram(program, layout, machine_code)
 
@@ -147,14 +152,6 @@ def digest(text: str) -> str:
 
     host = f"{llvmlite.__version__} {llvm.get_host_cpu_name()} {CODE_LEVEL}"
     return hashlib.sha256(f"{host}\n{text}".encode()).hexdigest()[:40]
-
-
-def cache_folder() -> Path:
-    """FAULTLOCK_CACHE, else XDG_CACHE_HOME/faultlock, else ~/.cache/faultlock."""
-    named = os.environ.get("FAULTLOCK_CACHE")
-    if named:
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "faultlock"
 
 
 def save(path: Path, machine_code: bytes) -> None:
