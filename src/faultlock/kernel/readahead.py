@@ -155,6 +155,7 @@ def page_cache_ra_unbounded(mapping: Mapping, index: int, nr_to_read: int, looka
     Returns: nothing
     Left out: nothing
     """
+    emit("READAHEAD_UNBOUNDED", index, nr_to_read, lookahead_size)
     filemap_invalidate_lock_shared(mapping)
     step = 1 << mapping.min_order
     start = index - index % step
@@ -231,6 +232,7 @@ def page_cache_ra_order(file: File, index: int, order: int):
         if mapping.max_order == 0:
             file.ra_order = 0
     emit("READAHEAD", index, size, async_size)
+    emit("READAHEAD_ORDER", index, order)
     position = index
     use_large = mapping.max_order > 0
     if KERNEL_VERSION < 617:
@@ -322,6 +324,7 @@ def page_cache_sync_ra(file: File, index: int, req_count: int):
     Returns: nothing
     Left out: congested block cgroups
     """
+    emit("READAHEAD_SYNC", index, req_count)
     if file.ra_pages == 0:
         force_page_cache_ra(file, index, 1)
         return
@@ -377,6 +380,7 @@ def page_cache_async_ra(file: File, index: int, folio: Folio, req_count: int):
     """
     if file.ra_pages == 0:
         return
+    emit("READAHEAD_ASYNC", index, req_count)
     if folio.writeback:
         return
     folio.readahead = False
