@@ -9,6 +9,7 @@
  * Output lines: READY, RESULT {json} per process, ERROR text, DONE.
  */
 #define _GNU_SOURCE
+#include <alloca.h>
 #include <sys/utsname.h>
 #include "guest.h"
 #include "report.h"
@@ -38,8 +39,10 @@ static void process_main(int number, int orders, int ready)
 	struct timespec duration = { workload->duration_ns / 1000000000ull,
 				     workload->duration_ns % 1000000000ull };
 	size_t ids_size = workload->n_processes * sizeof(*process_ids);
+	size_t memory_size;
 	double seconds;
 	uint64_t start;
+	char *memory;
 
 	if (read(orders, process_ids, ids_size) != (ssize_t)ids_size)
 		_exit(4);
@@ -52,7 +55,15 @@ static void process_main(int number, int orders, int ready)
 			if (workload->files[i].cached > 0)
 				fill_cache(&workload->files[i]);
 	}
-	start_threads(&p);
+	/*
+	 * The threads' states lie together on the main thread's stack, at least 48 KiB of it, as in the
+	 * driver of the shipped measurements: how many pages must be copied again after each fork, and
+	 * in which VMA they are, decides in which rhythm threads meet.
+	 */
+	memory_size = threads_size(number) > 49152 ? threads_size(number) : 49152;
+	memory = alloca(memory_size);
+	memset(memory, 0, memory_size);
+	start_threads(&p, memory);
 	if (workload->n_processes > 1) {
 		if (write(ready, "r", 1) != 1)
 			_exit(4);

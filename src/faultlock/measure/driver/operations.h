@@ -35,8 +35,18 @@ struct thread {
 	int id;			/* over all groups: chooses the own mapping and the seed */
 	uint64_t seed;
 	struct group *group;
-	struct state *states;	/* one per operation, the last one for whole rounds */
+	struct state states[];	/* one per operation, and one for whole rounds where they are named */
 };
+
+static int n_states(const struct group *g)
+{
+	return g->n_operations + (g->round_actor[0] != 0);
+}
+
+static size_t thread_size(const struct group *g)
+{
+	return sizeof(struct thread) + n_states(g) * sizeof(struct state);
+}
 
 static struct workload *workload;
 static pid_t *process_ids;

@@ -24,7 +24,7 @@ static long collect(struct thread *t, const char *actor, struct samples *all)
 {
 	long failures = 0;
 
-	for (int i = 0; i <= t->group->n_operations; i++) {
+	for (int i = 0; i < n_states(t->group); i++) {
 		struct state *s = &t->states[i];
 		int is_round = i == t->group->n_operations;
 		const char *name = is_round ? t->group->round_actor : t->group->operations[i].actor;
@@ -43,7 +43,7 @@ static int is_first(struct process *p, int group, int operation, const char *act
 {
 	for (int i = 0; i <= group; i++) {
 		struct group *g = &workload->groups[i];
-		int end = i == group ? operation : g->n_operations + 1;
+		int end = i == group ? operation : n_states(g);
 
 		for (int k = 0; k < end && g->process == p->number && g->count; k++) {
 			int is_round = k == g->n_operations;
@@ -64,16 +64,16 @@ static void print_actors(struct process *p, double seconds)
 	for (int i = 0; i < workload->n_groups; i++) {
 		struct group *g = &workload->groups[i];
 
-		for (int k = 0; k <= g->n_operations && g->process == p->number && g->count; k++) {
+		for (int k = 0; k < n_states(g) && g->process == p->number && g->count; k++) {
 			int is_round = k == g->n_operations;
 			const char *actor = is_round ? g->round_actor : g->operations[k].actor;
 			struct samples all = { 0 };
 			long failures = 0;
 
-			if (!*actor || (!is_round && !g->operations[k].timed) || !is_first(p, i, k, actor))
+			if ((!is_round && !g->operations[k].timed) || !is_first(p, i, k, actor))
 				continue;
 			for (int n = 0; n < p->n_threads; n++)
-				failures += collect(&p->threads[n], actor, &all);
+				failures += collect(p->threads[n], actor, &all);
 			printf("%s", separator);
 			samples_print(actor, &all, seconds);
 			if (failures)

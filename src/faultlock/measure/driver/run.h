@@ -18,9 +18,8 @@ static const char *const vmstat_names[] = {
 
 struct process {
 	int number, n_threads;
-	struct thread *threads;
+	struct thread **threads;
 	pthread_t *handles;
-	atomic_int *finished;
 };
 
 static uint64_t file_operation(struct operation *o, struct state *s, struct thread *t)
@@ -122,7 +121,6 @@ static void *thread_main(void *argument)
 	struct thread *t = argument;
 	struct group *g = t->group;
 	int named = g->round_actor[0] != 0;
-	struct state *rounds = &t->states[g->n_operations];
 
 	for (int i = 0; i < g->n_operations; i++)
 		prepare(&g->operations[i], &t->states[i]);
@@ -136,24 +134,9 @@ static void *thread_main(void *argument)
 			for (long n = g->operations[i].repeat; n && !stop; n--)
 				one_operation(&g->operations[i], &t->states[i], t);
 		if (named && !stop)
-			samples_add(&rounds->samples, now_ns() - start);
+			samples_add(&t->states[g->n_operations].samples, now_ns() - start);
 	}
 	return NULL;
-}
-
-/*
- * The states of a thread have pages of their own, as on the stack of the driver of the shipped
- * measurements: after a fork the next sample costs one more copied page than with packed states.
- */
-static struct state *make_states(int n)
-{
-	size_t size = (n * sizeof(struct state) + PAGE - 1) / PAGE * PAGE;
-	struct state *states = aligned_alloc(PAGE, size);
-
-	if (!states)
-		die("out of memory", "thread states");
-	memset(states, 0, size);
-	return states;
 }
 
 /* Puts the wanted share of a file into the page cache: whole blocks, chosen by a hash of their number. */
@@ -218,7 +201,18 @@ static void open_files(void)
 	}
 }
 
-static void start_threads(struct process *p)
+static size_t threads_size(int process)
+{
+	size_t size = 0;
+
+	for (int i = 0; i < workload->n_groups; i++)
+		if (workload->groups[i].process == process)
+			size += workload->groups[i].count * thread_size(&workload->groups[i]);
+	return size;
+}
+
+/* memory: threads_size() zeroed bytes */
+static void start_threads(struct process *p, char *memory)
 {
 	for (int i = 0; i < workload->n_groups; i++)
 		if (workload->groups[i].process == p->number)
@@ -229,12 +223,13 @@ static void start_threads(struct process *p)
 		struct group *g = &workload->groups[i];
 
 		for (int k = 0; k < g->count && g->process == p->number; k++, n++) {
-			struct thread *t = &p->threads[n];
+			struct thread *t = (struct thread *)memory;
 
+			memory += thread_size(g);
 			t->id = g->first_thread + k;
 			t->seed = 88172645463325252ull * (t->id + 3);
 			t->group = g;
-			t->states = make_states(g->n_operations + 1);
+			p->threads[n] = t;
 			errno = pthread_create(&p->handles[n], NULL, thread_main, t);
 			if (errno)
 				die("pthread_create", strerror(errno));
