@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Results in the documented JSON forms, small, with text that would break a careless page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+HOSTILE = "</script><img src=x onerror=alert(1)> & \"quotes\" '"
+
+
+def step(thread: str, function: str, line: int, text: str, note: str = "") -> dict[str, Any]:
+    return {"thread": thread, "function": function, "file": "kernel/filemap.py", "line": line,
+            "text": text, "note": note}
+
+
+def check_result() -> dict[str, Any]:
+    """One violated, one unknown, one that holds."""
+    common = {"states": 1204, "transitions": 3310, "depth": 41, "seconds": 0.21}
+    return {
+        "policy": "hold",
+        "results": [
+            {"scenario": "fault+kill", "property": "S4 lock balance", "verdict": "violated",
+             **common, "no_return": 3, "wrong": "T1 is in user mode and holds invalidate_lock",
+             "counterexample": [
+                 step("T1", "filemap_fault", 101, "folio = filemap_get_folio(mapping, index)",
+                      "folio reference +1"),
+                 step("T1", "filemap_fault", 104, "filemap_invalidate_lock_shared(mapping)",
+                      "invalidate_lock shared"),
+                 step("T2", "kill", 12, "task.fatal_signal_pending = True", HOSTILE),
+                 step("T1", "filemap_fault", 109, "return VM_FAULT_SIGBUS"),
+             ]},
+            {"scenario": "fault+fork", "property": "L2 bounded interference", "verdict": "unknown",
+             **common, "counterexample": []},
+            {"scenario": HOSTILE, "property": "S1 mapped pages are cached", "verdict": "holds",
+             **common, "counterexample": []},
+        ],
+    }
+
+
+def latencies(scale: float) -> dict[str, float]:
+    return {"n": 2000, "rate_hz": 500 / scale, "mean_us": 210 * scale, "p10_us": 180 * scale,
+            "p50_us": 200 * scale, "p90_us": 260 * scale, "p99_us": 900 * scale,
+            "p99_9_us": 2200 * scale, "max_us": 6400 * scale}
+
+
+def compare_result() -> dict[str, Any]:
+    """Two policies, two actors."""
+    return {
+        "workload": "fork-storm",
+        "seed": 1,
+        "policies": {
+            "drop-retry": {
+                "actors": {"fault": latencies(1), "fork": latencies(2)},
+                "vmstat": {"pgfault": 12000, "vma_lock_retry": 1300},
+            },
+            "hold": {
+                "actors": {"fault": latencies(0.9), "fork": latencies(80)},
+                "vmstat": {"pgfault": 11800, "vma_lock_retry": 0},
+            },
+        },
+    }
+
+
+def validate_result() -> dict[str, Any]:
+    """Two rows."""
+    row = {"file": "hold-10ms.json", "scenario": "fork_8", "actor": "fork"}
+    return {
+        "rows": [
+            {**row, "metric": "rate_hz", "model": 51.2, "kernel": 50.0, "rel_error": 0.024},
+            {**row, "metric": "mean_us", "model": 9000.0, "kernel": 10000.0, "rel_error": -0.1},
+        ],
+        "median_abs_rel_error": 0.062, "p90_abs_rel_error": 0.1, "n": 2,
+        "regime_right": 1, "regime_rows": 1, "orderings_right": 4, "orderings": 4,
+        "facts_right": 42, "facts": 42,
+    }
