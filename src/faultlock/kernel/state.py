@@ -178,6 +178,7 @@ class Folio(Struct, count=N_FOLIOS):
     workingset: bool  # PG_workingset
     dirty: bool  # PG_dirty
     writeback: bool  # PG_writeback
+    writeback_waiter: Thread
     referenced: bool  # PG_referenced
     active: bool  # PG_active
     lru: bool  # PG_lru: cleared while reclaim or khugepaged has it isolated
@@ -231,6 +232,10 @@ class Thread(Struct, count=N_THREADS):
     """A task (kernel: struct task_struct), with the fault it is in (struct vm_fault)."""
 
     mm: Const[MM]
+    serves: Mapping  # the FUSE file whose device this thread has open
+    is_unborn: bool  # waits for a fork to give it an address space
+    parent: Thread  # who forked this process
+    child_exited: bool  # a child is dead: waitpid returns
     fatal_signal_pending: bool
     signal_pending: bool  # an ordinary signal
     # waiting: a thread is in one queue at a time
