@@ -145,7 +145,7 @@ def _wrap(text: str, width: int) -> list[str]:
         return [text]
     indent = len(text) - len(text.lstrip())
     return textwrap.wrap(
-        text,
+        text.strip(),
         width,
         initial_indent=text[:indent],
         subsequent_indent=" " * min(indent + 4, width // 2),

@@ -57,7 +57,8 @@ def paint(text: str, style: str, stream: TextIO | None = None) -> str:
     return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """A number, perhaps with a sign, % or nothing at all: such columns go to the right."""
     try:
         float(text.strip(" %<>~±") or "x")
     except ValueError:
@@ -75,7 +76,7 @@ def table_lines(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list
         max(len(line[column]) for line in [list(header), *cells]) for column in range(len(header))
     ]
     right = [
-        bool(cells) and all(_is_number(row[column]) for row in cells)
+        bool(cells) and all(is_number(row[column]) for row in cells)
         for column in range(len(header))
     ]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
 from dataclasses import dataclass
 
 from faultlock.errors import FaultlockError, LanguageErrors
@@ -58,8 +59,9 @@ def read_model_text(policy: str) -> ModelText:
     Raises FaultlockError (no such policy) or LanguageErrors (a file is no Python text).
     """
     model = load_model(policy)
-    if model.errors:
-        raise LanguageErrors(model.errors)
+    broken = [source.problem for source in model.sources if source.problem is not None]
+    if broken:
+        raise LanguageErrors(broken)
     space = model.namespace()
     kernel = read_sources([source for source in model.sources if not source.policy], [])
     items = dict(sorted(_items(space, kernel), key=lambda pair: (pair[1].file, pair[1].line)))
@@ -114,6 +116,7 @@ def _callers(space: Namespace, items: dict[str, Item]) -> dict[str, tuple[str, .
 
 # ---- two policies side by side ---------------------------------------------------------------
 
+_REMARK = re.compile(r"(?<=\S)\s+# .*$")
 SAME, CHANGED, REMOVED, ADDED, FOLDED = " ", "|", "<", ">", "~"
 
 
@@ -163,7 +166,7 @@ def _side_by_side(left: Item | None, right: Item | None) -> list[Row]:
     other = right.lines if right else ()
     first, second = (left.line if left else 0), (right.line if right else 0)
     rows: list[Row] = []
-    matcher = difflib.SequenceMatcher(None, one, other, autojunk=False)
+    matcher = difflib.SequenceMatcher(None, _code(one), _code(other), autojunk=False)
     for tag, start, end, other_start, other_end in matcher.get_opcodes():
         for offset in range(max(end - start, other_end - other_start)):
             a, b = start + offset, other_start + offset
@@ -179,6 +182,11 @@ def _side_by_side(left: Item | None, right: Item | None) -> list[Row]:
                 )
             )
     return rows
+
+
+def _code(lines: tuple[str, ...]) -> list[str]:
+    """The lines without the remark at their end: step numbers (F1, H1) always differ."""
+    return [_REMARK.sub("", line) for line in lines]
 
 
 def _fold(rows: list[Row], context_lines: int) -> tuple[Row, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from faultlock.report.console import is_number
 from faultlock.report.markup import Markup, join, tag
 from faultlock.report.model_text import ItemDiff
 from faultlock.version import version_line
@@ -78,9 +79,18 @@ def _asset(name: str) -> Markup:
 
 def table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> Markup:
     """A table that scrolls inside the page when it is wider; the first column heads its row."""
-    head = tag("tr", *(tag("th", cell, scope="col") for cell in header))
+    kinds = [
+        None if all(is_number(str(row[column])) for row in rows) else "text"
+        for column in range(len(header))
+    ]
+    head = tag(
+        "tr",
+        *(tag("th", cell, scope="col", class_=kind)
+          for cell, kind in zip(header, kinds, strict=True)),
+    )
     body = [
-        tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell) for cell in row[1:]))
+        tag("tr", tag("th", row[0], scope="row"),
+            *(tag("td", cell, class_=kind) for cell, kind in zip(row[1:], kinds[1:], strict=True)))
         for row in rows
     ]
     return tag(
