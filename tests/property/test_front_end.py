@@ -42,7 +42,7 @@ def expression(draw: Any, shared: bool, depth: int = 2) -> str:
     """An integer expression; at most one shared access when `shared`."""
     if depth == 0 or draw(st.integers(0, 3)) == 0:
         leaves = ["a", "b", "i", "current.own", "K", "FIVE", str(draw(st.integers(-9, 9)))]
-        return draw(st.sampled_from(leaves + (list(PLACES) if shared else [])))
+        return str(draw(st.sampled_from(leaves + (list(PLACES) if shared else []))))
     left = draw(expression(shared=False, depth=depth - 1))
     right = draw(expression(shared=shared, depth=depth - 1))
     kind = draw(st.sampled_from(["+", "-", "*", "&", "|", "^", "min", "max", "//", "%", "if"]))
@@ -93,7 +93,7 @@ def statement(draw: Any, function: int, depth: int, loop: int, atomic: bool) -> 
         return [f"if {draw(condition())}:", f"    return {value}"]
     if kind == "helper":
         return [f"b = mix(a, {clipped(draw(expression(shared=False, depth=1)))})"]
-    return draw(nested(kind, function, depth, loop, atomic))
+    return list(draw(nested(kind, function, depth, loop, atomic)))
 
 
 @st.composite
