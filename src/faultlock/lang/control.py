@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from faultlock.lang.labels import Labels
 from faultlock.lang.program import PLAIN, Finish, Jump, ReturnJump, Step, Stmt
 from faultlock.lang.visit import jump_targets, map_ends, statements
@@ -20,20 +22,32 @@ def thread_jumps(labels: Labels) -> None:
     for label in labels.steps:
         final[label] = _final(labels, label)
 
-    def change(statement: Stmt) -> list[Stmt]:
-        return [final[statement.label]] if isinstance(statement, Jump) else [statement]
-
     for step in labels.steps.values():
-        step.body = map_ends(step.body, change)
+        step.body = map_ends(step.body, partial(_threaded, final, step.function))
     for sites in labels.return_sites.values():
         for index, label in enumerate(sites):
             end = final[label]
             if isinstance(end, Jump):  # a return site must be a step: a bare return stays one
                 sites[index] = end.label
+    for name, entry in labels.entries.items():
+        end = final[entry]
+        if isinstance(end, Jump):  # a function that begins with a loop
+            labels.entries[name] = end.label
     for call, back in labels.call_returns.items():
         end = final[back]
         if isinstance(end, Jump):
             labels.call_returns[call] = end.label
+
+
+def _threaded(final: dict[int, Stmt], function: str, statement: Stmt) -> list[Stmt]:
+    """A statement of a step of `function`, jumps threaded; a call of a function that only
+    returns stays a call, or liveness would not see the way back."""
+    if not isinstance(statement, Jump):
+        return [statement]
+    end = final[statement.label]
+    if isinstance(end, ReturnJump) and end.function != function:
+        return [statement]
+    return [end]
 
 
 def _final(labels: Labels, label: int) -> Stmt:
@@ -96,6 +110,7 @@ def renumber(labels: Labels, keep: list[int]) -> dict[int, int]:
     }
     for name, function in labels.functions.items():
         function.entry = labels.entries[name]
+        function.calls = [callee for callee in function.calls if callee in labels.functions]
         function.labels = sorted(new[old] for old in function.labels if old in new)
     return new
 
