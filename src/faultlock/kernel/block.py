@@ -34,7 +34,10 @@ def blk_get_request(mapping: Mapping, index: int, nr: int) -> Request:
         folio_lock_to_io(folio)
         position += 1 << folio.order
     request.in_flight = True
-    emit("IO_SUBMIT", request, index, nr)
+    if mapping.served:
+        fuse_request_queued(request)
+    else:
+        emit("IO_SUBMIT", request, index, nr)
     return request
 
 

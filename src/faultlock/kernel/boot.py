@@ -86,6 +86,7 @@ def boot_cache(mapping: Mapping, index: Index, order: FolioOrder) -> Folio:
     folio.mapping = mapping
     folio.uptodate = True
     folio.refcount = nr
+    folio_add_lru(folio)
     return folio
 
 

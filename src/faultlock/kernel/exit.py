@@ -76,6 +76,7 @@ def mmput(mm: MM):
     """
     if mm_users_dec(mm):
         exit_mmap(mm)
+        free(mm)
 
 
 def exit_mm(mm: MM):

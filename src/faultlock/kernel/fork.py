@@ -20,28 +20,10 @@ def mm_alloc() -> MM:
     """
     if FORK_CHILD == 0:
         return None
-    for mm in each(MM):
-        if mm.users == 0 and mm.map_count == 0 and not mm_is_known(mm):
-            mm.users = 1
-            mm.unstable = False
-            mm.oom_skip = False
-            return mm
-    return None
-
-
-@atomic
-def mm_is_known(mm: MM) -> bool:
-    """Does a thread run in this address space, or did one until it died?
-
-    Source: none (mm_count of a real mm_struct)
-    Context: any
-    Returns: True if one does
-    Left out: nothing
-    """
-    for thread in each(Thread):
-        if thread.mm == mm:
-            return True
-    return False
+    mm = alloc(MM)
+    if mm is not None:
+        mm.users = 1
+    return mm
 
 
 @atomic
@@ -237,7 +219,7 @@ def dup_mmap(child: MM) -> bool:
 
 
 @atomic
-def start_child(child: MM) -> bool:
+def wake_up_new_task(child: MM) -> bool:
     """Let a thread that waits for an address space (child_process) run in the new one.
 
     Source: wake_up_new_task, kernel/fork.c, 6.12
@@ -256,26 +238,24 @@ def start_child(child: MM) -> bool:
     return False
 
 
-def kernel_clone() -> errno_t:
+def sys_fork() -> errno_t:
     """fork(2): a new process with a copy of this address space.
 
     Source: kernel_clone, copy_process, copy_mm, kernel/fork.c, 6.12
     Context: nothing held before and after
     Returns: 0, or -EINTR, -ENOMEM
-    Left out: everything but the address space (its cost is one number); a signal pending at the start
+    Left out: everything but the address space; a signal pending at the start
     """
     trap_enter()
     emit("FORK_BEGIN")
-    cpu("fork")
     child = mm_alloc()
     complete = dup_mmap(child)
     if child is not None:
         started = complete
         if complete:
-            started = start_child(child)
+            started = wake_up_new_task(child)
         if not started:
             mmput(child)
-    cpu("fork_exit")
     emit("FORK_END", complete)
     trap_exit()
     if complete:
@@ -296,28 +276,29 @@ def kernel_wait4():
 
 
 def child_process():
-    """A process that fork has not made yet: wait for an address space, then exit with it.
+    """A process that fork has not made yet (boot_child): wait for that, then exit at once.
 
     Source: ret_from_fork, then exit_group of the child, 6.12
     Context: nothing held
     Returns: nothing
-    Left out: what a child does before it exits: a scenario may call more
+    Left out: what a child does before it exits: a scenario may do more
     """
-    child_prepare()
     wait(current.wait_woken)
     current.wait_woken = False
     do_exit()
 
 
 @atomic
-def child_prepare():
-    """This thread has no address space and waits for a fork to give it one.
+def boot_child(thread: Thread):
+    """Set-up: this thread is not running until a fork gives it an address space.
 
     Source: none
-    Context: nothing held
+    Context: set-up, after boot_mm
     Returns: nothing
     Left out: nothing
     """
-    current.mm = None
-    current.wait_woken = False
-    current.is_unborn = True
+    if thread.mm is not None:
+        thread.mm.users -= 1
+    thread.mm = None
+    thread.wait_woken = False
+    thread.is_unborn = True

@@ -24,11 +24,26 @@ def fuse_next_request(mapping: Mapping) -> Request:
 
 
 @atomic
-def fuse_request_queued(mapping: Mapping):
-    """A request was queued: wake a server that waits for one.
+def fuse_request_queued(request: Request):
+    """A request was queued: wake a server that waits for one; without a connection it fails.
 
-    Source: queue_request_and_unlock, fs/fuse/dev.c, 6.12
+    Source: queue_request_and_unlock, fuse_get_req, fs/fuse/dev.c, 6.12
     Context: fiq->lock
+    Returns: nothing
+    Left out: nothing
+    """
+    mapping = request.mapping
+    fuse_wake_server(mapping)
+    if mapping.fuse_aborted:
+        bio_endio(request, True)
+
+
+@atomic
+def fuse_wake_server(mapping: Mapping):
+    """Wake the server thread that sleeps in fuse_dev_read.
+
+    Source: wake_up(&fiq->waitq), fs/fuse/dev.c, 6.12
+    Context: any
     Returns: nothing
     Left out: nothing
     """
@@ -124,7 +139,7 @@ def fuse_abort_conn(mapping: Mapping):
         if request.in_flight and request.mapping == mapping:
             request.fuse_server = None
             bio_endio(request, True)
-    fuse_request_queued(mapping)
+    fuse_wake_server(mapping)
 
 
 @atomic

@@ -254,6 +254,7 @@ class Thread(Struct, count=N_THREADS):
     # get_user_pages (kernel: arguments `locked` and `pages`)
     gup_locked: Private[bool]  # the caller's mmap_lock is still held
     gup_folio: Private[Folio]  # the page that was handed out, with a reference
+    read_folio: Private[Folio]  # read(2): the last folio of the batch, with a reference
     # ghost: what the thread holds
     kernel_depth: Private[Range[0, 3]]  # 0: in user mode, or dead
     holds_mmap_lock: Private[MM]
