@@ -197,7 +197,6 @@ def filemap_fault() -> vm_fault_t:
         if not folio.uptodate:  # F4
             filemap_invalidate_lock_shared(mapping)
             invalidate_locked = True
-        # F5: go on with locking
     else:
         if not filemap_fault_recheck_pte_none():  # F10
             return VM_FAULT_NOPAGE
@@ -217,7 +216,7 @@ def filemap_fault() -> vm_fault_t:
                 filemap_invalidate_unlock_shared(mapping)
                 return VM_FAULT_OOM
         find = True
-        if not lock_folio_maybe_drop_mmap(folio):
+        if not lock_folio_maybe_drop_mmap(folio):  # F5
             return filemap_fault_retry(mapping, folio, invalidate_locked, ret)
 
         # Truncated or reclaimed while we waited?

@@ -145,7 +145,7 @@ def folio_trylock(folio: Folio) -> bool:
     """
     if folio.locked:
         return False
-    folio.locked = True
+    folio.locked = True  # 3.4.1
     folio_lock_acquired(folio)
     return True
 
@@ -174,7 +174,7 @@ def folio_wake_bit(folio: Folio):
             folio.locked_by = waiter
             waiter.wait_granted = True
         waiter.wait_woken = True
-        if kind != WaitKind.SHARED:
+        if kind != WaitKind.SHARED:  # 3.4.2
             return
 
 
@@ -208,7 +208,7 @@ def folio_end_read(folio: Folio, success: bool):
     """
     assert folio.locked and folio.reading, "S14 single fill: a read ends that was not in flight"
     folio.reading = False
-    folio.uptodate = success
+    folio.uptodate = success  # 3.4.6
     folio.locked = False
     emit("LOCK_RELEASED", LOCK_FOLIO, folio, LockMode.WRITE)
     folio_wake_bit(folio)

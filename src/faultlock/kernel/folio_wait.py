@@ -93,11 +93,11 @@ def folio_wait_bit_common(folio: Folio, wanted: WaitKind, is_killable: bool) -> 
         if wanted == WaitKind.EXCLUSIVE:
             unfairness -= 1
             if unfairness < 0:
-                kind = WaitKind.HANDOFF
+                kind = WaitKind.HANDOFF  # 3.4.3
         if folio_wait_begin(folio, kind):
             return True
         if is_killable:
-            wait(current.wait_woken, killable, on=folio)
+            wait(current.wait_woken, killable, on=folio)  # 3.4.4
         else:
             wait(current.wait_woken, on=folio)
         result = folio_wait_end(folio, kind)
@@ -178,6 +178,6 @@ def folio_put_wait_locked_killable(folio: Folio) -> bool:
         if folio_wait_begin(folio, WaitKind.SHARED):
             folio_put(folio)
             return True
-        folio_put(folio)
+        folio_put(folio)  # 3.4.5
     wait(current.wait_woken, killable, on=folio)
     return folio_wait_end(folio, WaitKind.SHARED) == 1

@@ -126,7 +126,7 @@ def collapse_rollback(mapping: Mapping, start: Index, end: Index):
     Returns: nothing
     Left out: nothing
     """
-    index = start
+    index: int = start
     while index < end:
         folio = mapping.pages[index]
         index = folio_next_index(folio)
@@ -146,7 +146,7 @@ def collapse_replace(mapping: Mapping, start: Index, new: Folio):
     Left out: nothing
     """
     nr = 1 << COLLAPSE_ORDER
-    index = start
+    index: int = start
     while index < start + nr:
         old = mapping.pages[index]
         next_index = folio_next_index(old)

@@ -179,7 +179,7 @@ def next_mapped_folio(vma: VMA, address: Address, end: Address) -> int:
     Returns: the address, or end
     Left out: nothing
     """
-    position = address
+    position: int = address
     while position < end:
         if vma.vm_mm.pte[position] is not None:
             return position

@@ -115,17 +115,17 @@ def do_read_fault() -> vm_fault_t:
     Left out: userfaultfd
     """
     if current.vmf_vma.map_pages and FAULT_AROUND_PAGES > 1:
-        ret = do_fault_around()
+        ret = do_fault_around()  # 4.3r1
         if ret != 0:
             return ret
-    ret = vmf_can_call_fault()
+    ret = vmf_can_call_fault()  # 4.3r2
     if ret != 0:
         return ret
-    ret = __do_fault()
-    if (ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)) != 0:
+    ret = __do_fault()  # 4.3r3
+    if (ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)) != 0:  # 4.3r4
         return ret
     folio = current.vmf_page
-    ret |= finish_fault_pte(False)
+    ret |= finish_fault_pte(False)  # 4.3r5
     cpu("finish_fault")
     folio_unlock(folio)
     if (ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) != 0:
@@ -175,9 +175,9 @@ def handle_pte_fault() -> vm_fault_t:
     """
     state = pte_state()
     if state == 0:
-        return do_pte_missing()
+        return do_pte_missing()  # 4.2.1
     if state == 2:
-        return do_wp_page()
+        return do_wp_page()  # 4.2.2
     return 0
 
 
@@ -249,10 +249,10 @@ def handle_mm_fault(vma: VMA, address: Address, flags: fault_flag_t) -> vm_fault
     Returns: vm_fault_t
     Left out: hugetlb
     """
-    if not vmf_begin(vma, address, flags):
+    if not vmf_begin(vma, address, flags):  # 4.1.1
         return VM_FAULT_SIGSEGV
-    cpu("handle_mm_fault")
-    ret = handle_pte_fault()
-    mm_account_fault(ret, flags)
-    vmf_end()
+    cpu("handle_mm_fault")  # 4.1.2
+    ret = handle_pte_fault()  # 4.1.3
+    mm_account_fault(ret, flags)  # 4.1.5
+    vmf_end()  # 4.1.4
     return ret

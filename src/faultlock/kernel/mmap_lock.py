@@ -235,7 +235,7 @@ def mmap_write_unlock(mm: MM):
     Returns: nothing
     Left out: nothing
     """
-    vma_end_write_all(mm)
+    vma_end_write_all(mm)  # 3.1.2, 3.2.6
     current.holds_mmap_lock = None
     current.mmap_lock_mode = LockMode.NONE
     emit("LOCK_RELEASED", LOCK_MMAP, mm, LockMode.WRITE)

@@ -110,22 +110,22 @@ def do_cow_fault() -> vm_fault_t:
     Returns: 0, NOPAGE, RETRY, errors; | MAJOR
     Left out: machine checks while copying
     """
-    ret = vmf_can_call_fault()
+    ret = vmf_can_call_fault()  # 4.3c1
     if ret != 0:
         return ret
-    ret = vmf_anon_prepare()
+    ret = vmf_anon_prepare()  # 4.3c2
     if ret != 0:
         return ret
-    if not alloc_private_page():
+    if not alloc_private_page():  # 4.3c3
         return VM_FAULT_OOM
     current.vmf_cow_page = True
-    ret = __do_fault()
+    ret = __do_fault()  # 4.3c4
     if (ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)) != 0:
         free_cow_page()
         return ret
-    cpu("copy_page")
-    ret |= finish_fault_pte(True)
-    folio_unlock(current.vmf_page)
+    cpu("copy_page")  # 4.3c5
+    ret |= finish_fault_pte(True)  # 4.3c6
+    folio_unlock(current.vmf_page)  # 4.3c7
     folio_put(current.vmf_page)
     free_cow_page()
     return ret

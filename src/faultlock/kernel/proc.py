@@ -117,7 +117,7 @@ def lock_next_vma(mm: MM, address: Address) -> VMA:
         return None
     vma = find_vma(mm, address)
     if vma is not None:
-        if not vma_start_read_locked(vma):
+        if not vma_start_read_locked(vma):  # 3.2.7
             vma = None
     mmap_read_unlock(mm)
     return vma

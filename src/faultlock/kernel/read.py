@@ -12,7 +12,7 @@ def filemap_get_read_batch(mapping: Mapping, index: Index, last_index: Index) ->
     Left out: the batch's other folios (their references are dropped with the copy)
     """
     found: Folio = None
-    position = index
+    position: int = index
     while position < last_index:
         folio = filemap_peek(mapping, position)
         if folio is None:

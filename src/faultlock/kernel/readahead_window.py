@@ -163,7 +163,7 @@ def ra_async_window(file: File, index: int, folio: Folio, req_count: int) -> boo
             return False
         size = get_next_ra_size(start - index + req_count, max_pages)
     if KERNEL_VERSION >= 617:
-        file.ra_order = min(file.ra_order + 2, HPAGE_PMD_ORDER)
+        file.ra_order = file.ra_order + 2
         align = 1 << min(file.ra_order, lowest_bit(max_pages))
         aligned_end = (start + size) // align * align
         if aligned_end > start:

@@ -20,8 +20,8 @@ def down_read_trylock(sem: RwSemaphore) -> bool:
     Left out: overflow of the reader count
     """
     if sem.writer is not None or sem.first_waiter is not None or sem.handoff:
-        return False
-    sem.readers += 1
+        return False  # 3.3.4
+    sem.readers += 1  # 3.3.1
     return True
 
 
@@ -40,7 +40,7 @@ def rwsem_down_read_slowpath(sem: RwSemaphore, is_killable: bool) -> bool:
         if rwsem_abort_wait(sem):
             return False
         return True
-    wait(current.wait_woken, on=sem)
+    wait(current.wait_woken, on=sem)  # 3.3.10
     rwsem_wait_done()
     return True
 
@@ -131,7 +131,7 @@ def rwsem_try_write_lock(sem: RwSemaphore, waited_long: bool) -> bool:
         return False
     if sem.writer is not None or sem.readers != 0:
         if waited_long and not sem.handoff:
-            sem.handoff = True
+            sem.handoff = True  # 3.3.7
             sem.first_waiter.wait_handoff = True
         return False
     rwsem_remove(sem, current)
@@ -183,7 +183,7 @@ def rwsem_optimistic_spin(sem: RwSemaphore) -> bool:
     if sem.nonspinnable:
         return False
     readers = sem.readers
-    polls_left = (20 + min(readers, 30)) // 2
+    polls_left = (20 + min(readers, 30)) // 2  # 3.3.5
     while polls_left > 0:
         if rwsem_try_write_lock_unqueued(sem):
             return True
@@ -254,4 +254,4 @@ def downgrade_write(sem: RwSemaphore):
     assert sem.writer == current, "S4 lock balance: downgrade_write by a thread that is not the owner"
     sem.writer = None
     sem.readers += 1
-    rwsem_wake(sem, False)
+    rwsem_wake(sem, False)  # 3.3.8

@@ -23,7 +23,7 @@ def rwsem_enqueue(sem: RwSemaphore, kind: WaitKind):
         sem.first_waiter = current
     else:
         sem.last_waiter.wait_next = current
-    sem.last_waiter = current
+    sem.last_waiter = current  # 3.1.6
 
 
 @atomic
@@ -98,7 +98,7 @@ def rwsem_wake(sem: RwSemaphore, writers_too: bool):
         return
     if sem.first_waiter.wait_kind == WaitKind.READ:
         if sem.writer is None:
-            rwsem_grant_readers(sem)
+            rwsem_grant_readers(sem)  # 3.3.6
         return
     if not writers_too:
         return
@@ -130,7 +130,7 @@ def rwsem_abort_wait(sem: RwSemaphore) -> bool:
     if current.wait_kind == WaitKind.WRITE and rwsem_try_write_lock(sem, False):
         return False
     was_first = sem.first_waiter == current
-    rwsem_remove(sem, current)
+    rwsem_remove(sem, current)  # 3.3.9
     current.wait_woken = False
     current.wait_handoff = False
     if was_first:
@@ -165,11 +165,11 @@ def rwsem_read_steal_or_queue(sem: RwSemaphore) -> bool:
         if sem.first_waiter is None:
             sem.readers += 1
             return True
-        if RWSEM_STEAL == 1 and sem.readers == 0:
+        if RWSEM_STEAL == 1 and sem.readers == 0:  # 3.3.2
             sem.readers += 1
             rwsem_wake(sem, False)
             return True
-    rwsem_enqueue(sem, WaitKind.READ)
+    rwsem_enqueue(sem, WaitKind.READ)  # 3.3.3
     if sem.writer is None:
         rwsem_wake(sem, sem.readers == 0)
     return False

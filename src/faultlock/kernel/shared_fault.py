@@ -11,26 +11,26 @@ def do_shared_fault() -> vm_fault_t:
     Returns: 0, NOPAGE, RETRY, COMPLETED, errors; | MAJOR
     Left out: nothing
     """
-    ret = vmf_can_call_fault()
+    ret = vmf_can_call_fault()  # 4.3s1
     if ret != 0:
         return ret
-    ret = __do_fault()
+    ret = __do_fault()  # 4.3s2
     if (ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)) != 0:
         return ret
     folio = current.vmf_page
     if current.vmf_vma.page_mkwrite:
         folio_unlock(folio)
-        tmp = do_page_mkwrite(folio)
+        tmp = do_page_mkwrite(folio)  # 4.3s3
         if (tmp & VM_FAULT_LOCKED) == 0:
             folio_put(folio)
             return tmp
-    ret |= finish_fault_pte(False)
+    ret |= finish_fault_pte(False)  # 4.3s4
     cpu("finish_fault")
     if (ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) != 0:
         folio_unlock(folio)
         folio_put(folio)
         return ret
-    tmp = fault_dirty_shared_page(folio)
+    tmp = fault_dirty_shared_page(folio)  # 4.3s5
     return ret | tmp
 
 

@@ -124,7 +124,7 @@ class File(Struct, count=N_FILES):
     ra_start: WindowStart
     ra_size: WindowPages
     ra_async_size: WindowPages
-    ra_order: FolioOrder
+    ra_order: Range[0, HPAGE_PMD_ORDER + 2]  # limited to the mapping's when it is used
     ra_pages: WindowPages
     mmap_miss: Range[0, MMAP_LOTSAMISS * 10]
     prev_read: Range[0, N_FILE_PAGES + 1]  # 1 + page of prev_pos, 0: none; read(2) only

@@ -54,7 +54,7 @@ def find_lock_entry(mapping: Mapping, index: Index, end: Index) -> Folio:
     Returns: the folio, referenced and locked; None: no such folio
     Left out: shadow entries (they are dropped with the range)
     """
-    position = index
+    position: int = index
     while position < end:
         folio = filemap_peek(mapping, position)
         if folio is None:
@@ -77,7 +77,7 @@ def find_get_entry(mapping: Mapping, index: Index, end: Index) -> Folio:
     Returns: the folio, referenced; None: the range is empty
     Left out: batches of 31
     """
-    position = index
+    position: int = index
     while position < end:
         if filemap_is_cached(mapping, position):
             return filemap_get_entry(mapping, position)
@@ -128,7 +128,7 @@ def truncate_pass_one(mapping: Mapping, start: Index, end: Index):
         folio = find_lock_entry(mapping, index, end)
         if folio is None:
             return
-        index = folio_next_index(folio)
+        index = min(folio_next_index(folio), end)
         truncate_inode_folio(mapping, folio)
         folio_unlock(folio)
         folio_put(folio)

@@ -109,7 +109,7 @@ def vma_refcount_put(vma: VMA):
     Left out: nothing
     """
     assert vma.vm_refcnt > 0, "S4 lock balance: VMA read lock released that is not held"
-    vma.vm_refcnt -= 1
+    vma.vm_refcnt -= 1  # 3.2.2
     if vma.exclude_readers and vma.vm_refcnt <= 1:
         writer = vma.vm_mm.vma_writer_wait
         if writer is not None:
@@ -127,13 +127,13 @@ def vma_start_read(vma: VMA) -> int:
     if vma.write_locked:
         return 0
     if KERNEL_VERSION < 615:
-        if not down_read_trylock(vma.vm_lock):
+        if not down_read_trylock(vma.vm_lock):  # 3.1.5
             return 0
         if vma.write_locked:
             up_read(vma.vm_lock)
             return 0
         return 1
-    counted = vma_refcount_get(vma)
+    counted = vma_refcount_get(vma)  # 3.2.1
     if counted != 1:
         return counted
     if vma.write_locked:
@@ -152,7 +152,7 @@ def vma_drop_read(vma: VMA):
     Left out: nothing
     """
     if KERNEL_VERSION < 615:
-        up_read(vma.vm_lock)
+        up_read(vma.vm_lock)  # 3.1.7
     else:
         vma_refcount_put(vma)
 
@@ -206,7 +206,7 @@ def lock_vma_under_rcu(mm: MM, address: Address) -> VMA:
                     vma_drop_read(vma)
         if gone:
             rcu_read_unlock_vma(vma)
-            emit("VMA_LOCK_MISS")
+            emit("VMA_LOCK_MISS")  # 3.1.8
             continue
         if locked == 0:
             rcu_read_unlock_vma(vma)
@@ -236,7 +236,7 @@ def vma_start_read_locked(vma: VMA) -> bool:
         if not down_read_trylock(vma.vm_lock):
             return False
     else:
-        if vma_refcount_get(vma) != 1:
+        if vma_refcount_get(vma) != 1:  # 3.2.5
             return False
     vma_acquired(vma)
     return True

@@ -17,9 +17,9 @@ def vma_set_write_locked(vma: VMA):
     """
     assert vma.vm_mm.mmap_lock.writer == current, "S9 write lock exclusion: a VMA is write-locked without mmap_lock"
     if not vma.write_locked:
-        vma.write_locked = True
+        vma.write_locked = True  # 3.1.3
         vma.next_write_locked = vma.vm_mm.write_locked_vmas
-        vma.vm_mm.write_locked_vmas = vma
+        vma.vm_mm.write_locked_vmas = vma  # 3.1.1
 
 
 @atomic
@@ -132,12 +132,12 @@ def __vma_start_write(vma: VMA, is_killable: bool) -> bool:
         return True
     cpu("vma_start_write")
     if KERNEL_VERSION < 615:
-        down_write(vma.vm_lock)
+        down_write(vma.vm_lock)  # 3.1.4
         with atomic:
             vma_set_write_locked(vma)
             up_write(vma.vm_lock)
         return True
-    vma_exclude_readers(vma)
+    vma_exclude_readers(vma)  # 3.2.3
     if not vma_wait_for_readers(vma, 1, is_killable):
         vma_admit_readers(vma)
         return False
@@ -180,7 +180,7 @@ def vma_mark_detached(vma: VMA):
     if KERNEL_VERSION < 615:
         vma.detached = True
         return
-    vma.vm_refcnt -= 1
+    vma.vm_refcnt -= 1  # 3.2.4
     if vma.vm_refcnt == 0:
         return
     vma_exclude_readers(vma)

@@ -95,7 +95,7 @@ def next_dirty_folio(mapping: Mapping, index: Index) -> Folio:
     Returns: the folio, referenced; None: all clean
     Left out: nothing
     """
-    position = index
+    position: int = index
     while position < N_FILE_PAGES:
         folio = mapping.pages[position]
         if folio is not None and folio != page_cache.resident and filemap_is_cached(mapping, position):
@@ -119,7 +119,7 @@ def filemap_write_and_wait(mapping: Mapping, index: Index):
         folio = next_dirty_folio(mapping, position)
         if folio is None:
             return
-        position = folio_next_index(folio)
+        position = min(folio_next_index(folio), N_FILE_PAGES)
         write_folio(folio)
         folio_put(folio)
 

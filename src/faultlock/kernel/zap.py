@@ -75,11 +75,11 @@ def next_page_table(mm: MM, start: Address, end: Address) -> Address:
     Returns: the address
     Left out: nothing
     """
-    address = start
+    address: int = start
     while address < end:
         if mm.page_table[address // PTRS_PER_PTE] > 1:
             return address
-        address = (address // PTRS_PER_PTE + 1) * PTRS_PER_PTE
+        address = min((address // PTRS_PER_PTE + 1) * PTRS_PER_PTE, end)
     return end
 
 
