@@ -31,7 +31,10 @@ class OpenFile:
 
 @dataclass(eq=False, slots=True)
 class Vma:
-    """One mapping during its life; a change of range or protection ends it and begins another."""
+    """One mapping during its life; a change of range or protection ends it and begins another.
+
+    `number` is -1 while the mapping is not part of an address space.
+    """
 
     number: int
     mm: int
@@ -95,7 +98,7 @@ class AddressSpace:
         """Map [start, end), replacing what was there."""
         self.remove(now_ns, start, end)
         vma = Vma(
-            self._next_number(),
+            -1,
             self.number,
             start,
             end,
@@ -111,6 +114,7 @@ class AddressSpace:
         return vma
 
     def _insert(self, vma: Vma) -> None:
+        vma.number = self._next_number()
         position = bisect_left(self._starts, vma.start)
         self._starts.insert(position, vma.start)
         self._vmas.insert(position, vma)
@@ -143,7 +147,7 @@ class AddressSpace:
     def _copy(self, vma: Vma, start: int, end: int, now_ns: int) -> Vma:
         offset = vma.offset + start - vma.start if vma.open_file else 0
         return Vma(
-            self._next_number(),
+            -1,
             self.number,
             start,
             end,
@@ -255,6 +259,20 @@ class AddressSpace:
                 self._grow(vma, page)
                 return vma
         return self.add(now_ns, page, page + PAGE, prot=3, inferred=True)
+
+    def join_segments(self) -> None:
+        """Extend inferred mappings of a file up to the next one of the same file.
+
+        A program loader maps segments one after the other, in the order of the file. Of a segment
+        only the pages that faulted are known, but the next one's first pages are touched at once
+        (relocation), so that its beginning is this one's end.
+        """
+        for vma, following in zip(self._vmas, self._vmas[1:], strict=False):
+            both = vma.inferred and following.inferred and vma.open_file is not None
+            if both and vma.open_file is following.open_file:
+                skipped = following.offset // PAGE - vma.index_of(following.start)
+                if -16 <= skipped <= 0:
+                    vma.end = following.start
 
     def _neighbours(self, page: int) -> list[Vma]:
         """The mapping below and the one above an unmapped page."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from faultlock.trace.address_space import PAGE, AddressSpace
+from faultlock.trace.address_space import PAGE, PROT_EXEC, AddressSpace
 from faultlock.trace.recording import FAULT, Operation
 from faultlock.trace.thread_state import ThreadState
 from faultlock.trace.world import World
@@ -99,29 +99,32 @@ class FaultEvents:
                 index,
                 self._world.open_files.loaded(fault.mm, fault.file),
             )
+        if vma.inferred and fault.fetch:
+            vma.prot |= PROT_EXEC
         fault.vma, fault.open_file = vma.number, vma.open_file.number if vma.open_file else -1
 
     def _index_in(self, space: AddressSpace, fault: Operation, first: int, last: int) -> int:
         """The page of a fault that fault-around served without mm_filemap_fault, or -1.
 
-        The range is the 16-page block around the page, cut at the mapping and the page table;
-        where an inferred mapping of the file is near, its page numbers decide; else the block's
-        alignment.
+        The range is the aligned block of 16 pages around the page, unless cut at its beginning
+        (the mapping begins inside the block), at its end, or at both. Where both cuts are
+        possible the page numbers of inferred mappings of the file decide.
         """
         page = fault.address // PAGE
+        place, count = page % 16, last - first + 1
+        if count == 16:
+            return first + place
+        possible = [first + place, last - (15 - place)]
+        possible = [index for index in possible if first <= index <= last]
         for vma in space.vmas:
             if vma.open_file is not None and vma.open_file.file == fault.file and vma.inferred:
                 index = page - vma.start // PAGE + vma.offset // PAGE
-                if first <= index <= last:
+                if index in possible:
                     return index
-        # The block is aligned in the address space: 16 pages unless cut at its beginning (the
-        # mapping begins inside the block), at its end, or at both.
-        place, count = page % 16, last - first + 1
-        if count == 16 or (first > 0 and place < count):
-            return first + place
-        if 15 - place < count:
-            return last - (15 - place)
-        return first if first == 0 else -1
+        if first == 0:
+            # The file's first page is where its first mapping begins.
+            return possible[-1] if possible else 0
+        return possible[0] if possible else -1
 
     def _readahead_request(
         self, thread: ThreadState, dev: int, ino: int, index: int, req_count: int, *_: int

@@ -40,6 +40,10 @@ class OpenFiles:
             number = self._joined[number]
         return number
 
+    def joined(self) -> dict[int, int]:
+        """The numbers that were joined with others, and with which."""
+        return {number: self.final(number) for number in self._joined}
+
     def loaded(self, mm: int, file: int) -> OpenFile:
         """The open file through which the kernel's loader mapped `file` into an address space."""
         key = (mm, file)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,9 @@ from faultlock.trace.events import EVENTS
 from faultlock.trace.fault_events import FaultEvents
 from faultlock.trace.process_events import ProcessEvents
 from faultlock.trace.recording import OPERATION_COLUMNS, Recording
+from faultlock.trace.segments import split_code_from_data
 from faultlock.trace.store import Trace
+from faultlock.trace.thread_state import ThreadState
 from faultlock.trace.world import World
 
 _EVENTS_AT_A_TIME = 1 << 17
@@ -44,9 +46,14 @@ def events_in_order(trace: Trace) -> Iterator[tuple[str, tuple[Any, ...]]]:
                 yield slot
 
 
-def reconstruct(trace: Trace) -> Recording:
+Observer = Callable[[World, ThreadState, str, tuple[Any, ...]], None]
+
+
+def reconstruct(trace: Trace, observe: Observer | None = None) -> Recording:
     """Rebuild what every thread of a recording did.
 
+    `observe` is called after each event but sched_switch with the state, the event's thread (whose
+    `fault` is the operation the event belongs to), its type, and its row as events_in_order has it.
     Works for any recording: what it does not hold stays unknown (-1), nothing raises.
     """
     world = World(trace)
@@ -62,8 +69,12 @@ def reconstruct(trace: Trace) -> Recording:
         thread.seen(row[0])
         if handler is not None:
             handler(thread, *row[5:-1])
+        if observe is not None:
+            observe(world, thread, event, row)
     for thread in list(world.threads.values()):
         world.finish_fault(thread)
+    for space in world.spaces:
+        space.join_segments()
     return _result(world)
 
 
@@ -71,12 +82,14 @@ def _result(world: World) -> Recording:
     recording = world.recording
     order = sorted(range(len(world.operations)), key=lambda i: (world.operations[i].start_ns, i))
     rows = [world.operations[i] for i in order]
+    split_code_from_data(recording.vmas, rows)
     for row in rows:
         if row.open_file >= 0:
             row.open_file = world.open_files.final(row.open_file)
         if row.file < 0 and row.open_file >= 0:
             file = recording.open_files[row.open_file].file
             row.file = -1 if file is None else file
+    recording.joined_open_files = world.open_files.joined()
     recording.operations = pl.DataFrame(
         {name: [getattr(row, name) for row in rows] for name in OPERATION_COLUMNS},
         schema_overrides={"address": pl.UInt64, "flags": pl.UInt64},

@@ -98,13 +98,17 @@ class RecordedFile:
 
 @dataclass
 class Recording:
-    """The rebuilt recording; `operations` is one row per Operation in order of their start."""
+    """The rebuilt recording; `operations` is one row per Operation in order of their start.
+
+    Operations name open files after joining; mappings may name one that `joined_open_files` maps.
+    """
 
     header: TraceHeader
     threads: list[RecordedThread] = field(default_factory=list)
     mms: list[RecordedMm] = field(default_factory=list)
     files: list[RecordedFile] = field(default_factory=list)
     open_files: list[OpenFile] = field(default_factory=list)
+    joined_open_files: dict[int, int] = field(default_factory=dict)
     vmas: list[Vma] = field(default_factory=list)
     operations: pl.DataFrame = field(default_factory=pl.DataFrame)
     start_ns: int = 0

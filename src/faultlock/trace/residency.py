@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which file pages were in the page cache before the recording began.
+
+Nothing says so directly. A page was there if it was used without having been inserted: a fault
+found it (or fault-around mapped it), or a readahead window that covered it left it out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from faultlock.trace.reconstruct import reconstruct
+from faultlock.trace.recording import FAULT, Operation, Recording
+from faultlock.trace.store import Trace
+from faultlock.trace.thread_state import ThreadState
+from faultlock.trace.world import World
+
+
+class Residency:
+    """An observer of a reconstruction; `resident` maps a file's number to its pages."""
+
+    def __init__(self) -> None:
+        self.resident: dict[int, set[int]] = {}
+        self._inserted: dict[int, set[int]] = {}
+        self._fault: dict[int, Operation] = {}
+        self._windows: dict[int, list[tuple[int, int, int]]] = {}
+
+    def observe(self, world: World, thread: ThreadState, event: str, row: tuple[Any, ...]) -> None:
+        """One event; when a thread's operation changes, the previous one is judged."""
+        operation = thread.fault
+        previous = self._fault.get(thread.number)
+        if previous is not None and previous is not operation:
+            self._judge(thread.number, previous)
+        if operation is None:
+            self._fault.pop(thread.number, None)
+        else:
+            self._fault[thread.number] = operation
+        if event == "mm_filemap_add_to_page_cache":
+            dev, ino, index, order = row[5:9]
+            pages = range(index, index + (1 << (order or 0)))
+            self._inserted.setdefault(world.file(dev, ino, -1), set()).update(pages)
+        elif event == "page_cache_ra_unbounded":
+            dev, ino, index, nr_to_read = row[5:9]
+            window = (world.file(dev, ino, -1), index, nr_to_read)
+            self._windows.setdefault(thread.number, []).append(window)
+
+    def finish(self, recording: Recording) -> dict[int, set[int]]:
+        """Judge what is open; the pages by file."""
+        for thread, operation in list(self._fault.items()):
+            self._judge(thread, operation)
+        limits = {file.number: file.pages for file in recording.files}
+        return {
+            file: {page for page in pages if page < max(limits[file], 1)}
+            for file, pages in self.resident.items()
+        }
+
+    def _judge(self, thread: int, operation: Operation) -> None:
+        """What an operation that is over says about pages that were never inserted."""
+        for file, index, pages in self._windows.pop(thread, []):
+            self._found(file, range(index, index + min(pages, 1 << 16)))
+        used = operation.kind == FAULT and operation.file >= 0 and operation.index >= 0
+        if used and not operation.missed:
+            self._found(operation.file, range(operation.index, operation.index + 1))
+
+    def _found(self, file: int, pages: range) -> None:
+        if file >= 0:
+            before = set(pages) - self._inserted.get(file, set())
+            self.resident.setdefault(file, set()).update(before)
+
+
+def initial_residency(trace: Trace) -> dict[int, set[int]]:
+    """File number (of reconstruct(trace)) -> pages that were cached when recording began."""
+    residency = Residency()
+    return residency.finish(reconstruct(trace, residency.observe))
