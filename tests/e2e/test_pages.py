@@ -9,10 +9,17 @@ import pytest
 
 from faultlock.report import page as html
 from faultlock.report.check_page import check_page
+from faultlock.report.compare_page import compare_page
 from faultlock.report.lanes import Span, time_lanes
 from faultlock.report.plots import latency_plot, legend, stacked_bars
+from faultlock.report.validate_page import validate_page
 from tests.browser import Browser, chromium
-from tests.unit.report.samples import HOSTILE, check_result
+from tests.unit.report.samples import (
+    HOSTILE,
+    check_result,
+    compare_result,
+    validate_result,
+)
 
 SPANS = [
     Span("T1 fault", 0, 10_000, "io", "I/O", "kernel/filemap.py:120", "wait(...)"),
@@ -38,14 +45,18 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     plots.add("Latencies", legend(list(series)), latency_plot("fork", series))
     plots.add("Blocked", stacked_bars("fork", {"hold": {"I/O": 3.0, "CPU": 1.0}}, "s"))
     plots.add("Chains", time_lanes("worst chain", SPANS))
-    check = check_page(check_result(), "faultlock check hold")
-    texts = {"check": check, "plots": html.render(plots)}
+    texts = {
+        "check": check_page(check_result(), "faultlock check hold"),
+        "compare": compare_page(compare_result(), ["fork: 40 times longer"], "faultlock compare"),
+        "validate": validate_page(validate_result(), ["median 6.2 %"], "faultlock validate"),
+        "plots": html.render(plots),
+    }
     for name, text in texts.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
     return {name: (folder / f"{name}.html").as_uri() for name in texts}
 
 
-@pytest.mark.parametrize("name", ["check", "plots"])
+@pytest.mark.parametrize("name", ["check", "compare", "validate", "plots"])
 @pytest.mark.parametrize("width", [400, 1600])
 def test_page_fits_and_asks_the_network_for_nothing(
     browser: Browser, files: dict[str, str], name: str, width: int
@@ -94,6 +105,19 @@ def test_click_on_a_span_shows_its_source_line(browser: Browser, files: dict[str
     browser.value("document.querySelector('.span.io').focus()")
     browser.press("Enter", 13)
     assert "kernel/filemap.py:120" in browser.value("document.querySelector('.source').innerText")
+
+
+def test_the_worst_chain_is_drawn_with_its_root_cause(
+    browser: Browser, files: dict[str, str]
+) -> None:
+    browser.open(files["compare"])
+    lanes = browser.value(
+        "[...document.querySelectorAll('details[open] .lane-name')].map(e => e.innerText)"
+    )
+    assert lanes[:3] == ["mmap 3", "fork 2", "fault 1"]
+    browser.click(".span.io")
+    said = browser.value("document.querySelector('details[open] .source').innerText")
+    assert said.startswith("fault 1: I/O of folio 12")
 
 
 def contrast(browser: Browser, selector: str) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 Table = tuple[list[str], list[list[str]]]
 
 LATENCIES = ("mean", "p50", "p90", "p99", "p99.9", "max")
-KEYS = {"p99.9": "p99_9_us"}
+KEYS = {"p99.9": "p999_us"}
 MAIL_COLUMNS = 72
 
 

@@ -40,11 +40,25 @@ def check_result() -> dict[str, Any]:
 def latencies(scale: float) -> dict[str, float]:
     return {"n": 2000, "rate_hz": 500 / scale, "mean_us": 210 * scale, "p10_us": 180 * scale,
             "p50_us": 200 * scale, "p90_us": 260 * scale, "p99_us": 900 * scale,
-            "p99_9_us": 2200 * scale, "max_us": 6400 * scale}
+            "p999_us": 2200 * scale, "max_us": 6400 * scale}
 
 
 def compare_result() -> dict[str, Any]:
     """Two policies, two actors."""
+    chain = {
+        "duration_us": 9100.0,
+        "root": "io",
+        "links": [
+            {"thread": "mmap 3", "waits_for": "mmap_lock", "number": 1, "in": "down_write_killable",
+             "since_us": 1000.0, "holder": "fork 2"},
+            {"thread": "fork 2", "waits_for": "vma_lock", "number": 7, "in": "vma_start_write",
+             "since_us": 500.0, "holder": "fault 1"},
+            {"thread": "fault 1", "waits_for": "folio", "number": 12, "in": HOSTILE,
+             "since_us": 100.0, "holder": ""},
+        ],
+    }
+    waits = {"RwSemaphore": {"io": {"n": 4, "sum_us": 31000.0, "max_us": 9100.0},
+                             "running": {"n": 9, "sum_us": 800.0, "max_us": 200.0}}}
     return {
         "workload": "fork-storm",
         "seed": 1,
@@ -56,6 +70,8 @@ def compare_result() -> dict[str, Any]:
             "hold": {
                 "actors": {"fault": latencies(0.9), "fork": latencies(80)},
                 "vmstat": {"pgfault": 11800, "vma_lock_retry": 0},
+                "waits": waits,
+                "chains": [chain],
             },
         },
     }
