@@ -23,6 +23,7 @@ from faultlock.lang.program import (
     Property,
     ThreadEntry,
 )
+from faultlock.lang.prune import prune_state
 from faultlock.lang.source import (
     FunctionSource,
     Namespace,
@@ -95,6 +96,8 @@ def _finish(
         value = symbols.named_constant(constant)
         assert value is not None
         program.constants[constant] = constant_value(value, symbols.parameters)
+    if symbols.bound and not everything:
+        prune_state(program)
     mark_footprints(program)
     return program
 

@@ -85,7 +85,9 @@ class Layout(Placement):
         store(state, Place(self.pc_offset(thread), self.pc_width, True), label)
 
     def get(self, state: Any, struct: str, instance: int, field: str, element: int = 0) -> int:
-        """The value of a field of an instance (1-based)."""
+        """The value of a field of an instance (1-based); 0 for a field that was pruned."""
+        if (struct, field) in self.program.pruned:
+            return 0
         return load(state, self.place(struct, field, instance, element))
 
     def set(

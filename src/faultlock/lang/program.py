@@ -200,6 +200,7 @@ class Program:
     assertions: list[Assertion]  # number 1 is assertions[0]
     errors: list[ModelError]  # number 1 is errors[0]
     constants: dict[str, int | None] = field(default_factory=dict)
+    pruned: frozenset[tuple[str, str]] = frozenset()  # fields that are always 0 (lang/prune.py)
     digest: str = ""  # of everything it was compiled from; "" when it was not compiled here
 
     def step_at(self, label: int) -> Step:
