@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The properties that every scenario is checked for; a docstring is the English sentence.
+
+Properties of single events (S5, S6, S7, S10 ... S16) are `assert` statements in the kernel
+text, where the event happens.  L1 (no deadlock) and L8 (no livelock) belong to the checker.
+Numbers are those of the specification of the fault path.
+"""
+
+
+@always("S1 no stale PTE")
+def no_stale_pte() -> bool:
+    """A page table entry never maps a folio that is not in the page cache."""
+    for mm in each(MM):
+        for address in range(0, N_ADDRESS_PAGES):
+            folio = mm.pte[address]
+            if folio is not None:
+                if folio.mapping is None:
+                    return False
+    return True
+
+
+@always("S2 only uptodate pages are mapped")
+def mapped_is_uptodate() -> bool:
+    """A page table entry never maps a folio whose contents are not valid."""
+    for mm in each(MM):
+        for address in range(0, N_ADDRESS_PAGES):
+            folio = mm.pte[address]
+            if folio is not None:
+                if not folio.uptodate:
+                    return False
+    return True
+
+
+@atomic
+def references_of_threads(folio: Folio) -> int:
+    """References to a folio that threads hold."""
+    total = 0
+    for thread in each(Thread):
+        if thread.holds_folio == folio:
+            total += 1
+        if thread.holds_other_folio == folio:
+            total += 1
+    return total
+
+
+@always("S3 reference balance")
+def reference_balance() -> bool:
+    """A folio has as many references as the page cache, page tables and threads hold; a thread
+    in user mode holds none."""
+    for thread in each(Thread):
+        if thread.kernel_depth == 0:
+            if thread.holds_folio is not None or thread.holds_other_folio is not None:
+                return False
+    for folio in each(Folio):
+        if folio.refcount > 0:
+            expected = folio.mapcount + folio.extra_refs + references_of_threads(folio)
+            if folio.mapping is not None:
+                expected += 1 << folio.order
+            if folio.refcount != expected:
+                return False
+    return True
+
+
+@always("S4 lock balance")
+def lock_balance() -> bool:
+    """A thread in user mode, or dead, holds no fault lock, invalidate_lock, folio lock or pin."""
+    for thread in each(Thread):
+        if thread.kernel_depth == 0:
+            if thread.holds_mmap_lock is not None:
+                return False
+            if thread.holds_vma_lock is not None:
+                return False
+            if thread.holds_invalidate_lock is not None:
+                return False
+            if thread.holds_folio_lock is not None:
+                return False
+            if thread.pinned_file is not None:
+                return False
+    return True
+
+
+@always("S8 VMA stability")
+def vma_stability() -> bool:
+    """A VMA that a thread has read-locked is in its address space and has a file to point to."""
+    for thread in each(Thread):
+        vma = thread.holds_vma_lock
+        if vma is not None:
+            if vma.freed or vma.vm_mm is None:
+                return False
+            if vma.vm_file is not None and vma.vm_file.f_count == 0:
+                return False
+    return True
+
+
+@always("S9 write lock exclusion")
+def write_lock_exclusion() -> bool:
+    """No thread has read-locked a write-locked VMA, and only an mmap_lock writer write-locks."""
+    for vma in each(VMA):
+        if vma.write_locked:
+            if vma.vm_mm.mmap_lock.writer is None:
+                return False
+            for thread in each(Thread):
+                if thread.holds_vma_lock == vma:
+                    return False
+    return True
+
+
+@always("S10 end of file")
+def end_of_file() -> bool:
+    """While nobody truncates, no page table entry maps a page at or beyond the end of its file."""
+    for mm in each(MM):
+        for address in range(0, N_ADDRESS_PAGES):
+            folio = mm.pte[address]
+            if folio is not None:
+                mapping = folio.mapping
+                if mapping is not None:
+                    if mapping.i_rwsem.writer is None and folio.index >= mapping.i_size:
+                        return False
+    return True
+
+
+@always("S14 single fill")
+def single_fill() -> bool:
+    """A folio that is being read is locked by nobody but the read, and in the page cache."""
+    for folio in each(Folio):
+        if folio.reading:
+            if not folio.locked:
+                return False
+            if folio.locked_by is not None:
+                return False
+            if folio.mapping is None:
+                return False
+    return True
+
+
+@atomic
+def sleeps_on_read(thread: Thread) -> bool:
+    """Is the thread asleep in the queue of a folio that is being read?"""
+    folio = thread.holds_folio
+    if folio is None:
+        return False
+    if not folio.reading:
+        return False
+    return thread.wait_kind == WaitKind.EXCLUSIVE or thread.wait_kind == WaitKind.SHARED or thread.wait_kind == WaitKind.HANDOFF
+
+
+@atomic
+def mmap_lock_is_wanted(mm: MM) -> bool:
+    """Is a thread queued for mmap_lock?"""
+    return mm.mmap_lock.first_waiter is not None
+
+
+@atomic
+def vma_lock_is_wanted(vma: VMA) -> bool:
+    """Does a writer wait for the readers of a VMA?"""
+    if KERNEL_VERSION < 615:
+        return vma.vm_lock.first_waiter is not None
+    return vma.exclude_readers
+
+
+@always("L2 bounded interference")
+def no_io_under_wanted_lock() -> bool:
+    """Nobody waits for mmap_lock or a VMA lock that a thread holds while it sleeps on I/O."""
+    for thread in each(Thread):
+        if sleeps_on_read(thread):
+            if thread.holds_vma_lock is not None:
+                if vma_lock_is_wanted(thread.holds_vma_lock):
+                    return False
+            if thread.holds_mmap_lock is not None:
+                if mmap_lock_is_wanted(thread.holds_mmap_lock):
+                    return False
+    return True
+
+
+@always("L5 attempt bound")
+def attempt_bound() -> bool:
+    """One trap calls handle_mm_fault three times at most."""
+    for thread in each(Thread):
+        if thread.attempts > 3:
+            return False
+    return True

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Algorithms on the stored graph (compiled): cycles, components, what leads to where.
+
+All arrays are indexed by row; rows of a worker are region * worker .. + its states.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from faultlock.check.explore import Exploration
+from faultlock.check.jit import call_property, compiled
+from faultlock.check.store import NO_STATE, STATES, Store
+
+Array = Any
+UNSEEN = 0
+
+
+@compiled
+def count_predecessors(store: Store, degree: Array) -> None:
+    """degree[row] = edges into the row."""
+    for worker in range(len(store.counters)):
+        low = worker * store.region
+        for row in range(low, low + store.counters[worker, STATES]):
+            start = store.edge_start[row]
+            for edge in range(start, start + store.edge_count[row]):
+                target = store.edge_target[edge]
+                if target != NO_STATE:
+                    degree[target] += 1
+
+
+@compiled
+def peel(store: Store, degree: Array, queue: Array) -> int:
+    """Remove states without predecessors again and again; returns how many were removed.
+
+    Afterwards degree[row] > 0 exactly for the states on cycles and behind them."""
+    tail = 0
+    for worker in range(len(store.counters)):
+        low = worker * store.region
+        for row in range(low, low + store.counters[worker, STATES]):
+            if degree[row] == 0:
+                queue[tail] = row
+                tail += 1
+    head = 0
+    while head < tail:
+        row = queue[head]
+        head += 1
+        start = store.edge_start[row]
+        for edge in range(start, start + store.edge_count[row]):
+            target = store.edge_target[edge]
+            if target != NO_STATE:
+                degree[target] -= 1
+                if degree[target] == 0:
+                    queue[tail] = target
+                    tail += 1
+    return tail
+
+
+def is_acyclic(run: Exploration) -> bool:
+    """Whether no state can be reached from itself: every run ends."""
+    degree = np.zeros(len(run.store.parent), np.uint32)
+    queue = np.empty(run.states, np.uint32)
+    count_predecessors(run.store, degree)
+    return peel(run.store, degree, queue) == run.states
+
+
+@compiled
+def mark_false(store: Store, address: int, marks: Array) -> None:
+    """marks[row] = 1 where a property does not hold."""
+    for worker in range(len(store.counters)):
+        low = worker * store.region
+        for row in range(low, low + store.counters[worker, STATES]):
+            marks[row] = call_property(address, store.rows[row].ctypes.data) != 1
+
+
+@compiled
+def predecessor_lists(store: Store, starts: Array, sources: Array) -> None:
+    """Turn the edges round: sources[starts[row]:starts[row + 1]] lead to the row.
+
+    On entry starts[row + 2] holds the number of edges into the row; on exit starts is shifted
+    as needed."""
+    for row in range(2, len(starts)):
+        starts[row] += starts[row - 1]
+    for worker in range(len(store.counters)):
+        low = worker * store.region
+        for row in range(low, low + store.counters[worker, STATES]):
+            begin = store.edge_start[row]
+            for edge in range(begin, begin + store.edge_count[row]):
+                target = store.edge_target[edge]
+                if target != NO_STATE:
+                    sources[starts[target + 1]] = row
+                    starts[target + 1] += 1
+
+
+@compiled
+def close_doom(store: Store, starts: Array, sources: Array, doomed: Array, left: Array,
+               queue: Array) -> None:
+    """Extend `doomed` to the states from which every run reaches a doomed state."""
+    tail = 0
+    for worker in range(len(store.counters)):
+        low = worker * store.region
+        for row in range(low, low + store.counters[worker, STATES]):
+            left[row] = store.edge_count[row]
+            begin = store.edge_start[row]
+            for edge in range(begin, begin + store.edge_count[row]):
+                if store.edge_target[edge] == NO_STATE:
+                    left[row] -= 1
+            if store.edge_count[row] > 0 and left[row] == 0:
+                doomed[row] = 1
+            if doomed[row]:
+                queue[tail] = row
+                tail += 1
+    head = 0
+    while head < tail:
+        row = queue[head]
+        head += 1
+        for place in range(starts[row], starts[row + 1]):
+            source = sources[place]
+            left[source] -= 1
+            if left[source] == 0 and not doomed[source]:
+                doomed[source] = 1
+                queue[tail] = source
+                tail += 1
+
+
+def doomed_states(run: Exploration, bad: Array) -> Array:
+    """u8 per row: every run from here reaches a state that is marked in `bad` (or fails an
+    assertion).  Needs a complete graph with edges."""
+    rows = len(run.store.parent)
+    starts = np.zeros(rows + 2, np.int64)
+    count_predecessors(run.store, starts[2:])
+    sources = np.empty(int(starts.sum()), np.uint32)
+    predecessor_lists(run.store, starts, sources)
+    doomed = bad.copy()
+    left = np.zeros(rows, np.uint16)
+    close_doom(run.store, starts, sources, doomed, left, np.empty(run.states, np.uint32))
+    return doomed
+
+
+@compiled
+def components(store: Store, alive: Array, component: Array, index: Array, low: Array,
+               stack: Array, call: Array, place: Array) -> int:
+    """Strongly connected components of the alive states (Tarjan, without recursion).
+
+    component[row] = number from 1; returns how many.  index, low: u32, place: i64 per row,
+    zeroed; stack, call: u32 per state."""
+    count, tops, number = 0, 0, 1
+    for worker in range(len(store.counters)):
+        first = worker * store.region
+        for root in range(first, first + store.counters[worker, STATES]):
+            if not alive[root] or index[root] != UNSEEN:
+                continue
+            depth = 0
+            call[0] = root
+            index[root] = low[root] = number
+            number += 1
+            stack[tops] = root
+            tops += 1
+            while depth >= 0:
+                row = call[depth]
+                if place[row] < store.edge_count[row]:
+                    target = store.edge_target[store.edge_start[row] + place[row]]
+                    place[row] += 1
+                    if target == NO_STATE or not alive[target]:
+                        continue
+                    if index[target] == UNSEEN:
+                        depth += 1
+                        call[depth] = target
+                        index[target] = low[target] = number
+                        number += 1
+                        stack[tops] = target
+                        tops += 1
+                    elif component[target] == 0:
+                        low[row] = min(low[row], index[target])
+                    continue
+                if low[row] == index[row]:
+                    count += 1
+                    while True:
+                        tops -= 1
+                        component[stack[tops]] = count
+                        if stack[tops] == row:
+                            break
+                depth -= 1
+                if depth >= 0:
+                    low[call[depth]] = min(low[call[depth]], low[row])
+    return count
+
+
+@compiled
+def component_facts(store: Store, component: Array, stepped: Array, enabled: Array,
+                    cyclic: Array, unfinished: Array, waiting: Array) -> None:
+    """Per component: threads (bit set) that step inside it, that are enabled in all its
+    states, that have not finished in any state; whether it has an edge inside.
+
+    enabled is all ones on entry.  `waiting` is a bit set of all non-daemon threads, in [0]."""
+    for worker in range(len(store.counters)):
+        first = worker * store.region
+        for row in range(first, first + store.counters[worker, STATES]):
+            mine = component[row]
+            if mine == 0:
+                continue
+            here = np.uint64(0)
+            begin = store.edge_start[row]
+            for edge in range(begin, begin + store.edge_count[row]):
+                bit = np.uint64(1) << np.uint64(store.edge_thread[edge])
+                here |= bit
+                target = store.edge_target[edge]
+                if target != NO_STATE and component[target] == mine:
+                    stepped[mine] |= bit
+                    cyclic[mine] = 1
+            enabled[mine] &= here
+            pcs = store.rows[row].view(np.int16)
+            for thread in range(1, 64):
+                if waiting[0] >> np.uint64(thread) & np.uint64(1) and pcs[thread - 1] != 0:
+                    unfinished[mine] |= np.uint64(1) << np.uint64(thread)
+
+
+@compiled
+def flood(store: Store, alive: Array, root: int, reached: Array, queue: Array) -> int:
+    """Mark the alive states that can be reached from root through alive states only."""
+    if not alive[root]:
+        return 0
+    reached[root] = 1
+    queue[0] = root
+    head, tail = 0, 1
+    while head < tail:
+        row = queue[head]
+        head += 1
+        begin = store.edge_start[row]
+        for edge in range(begin, begin + store.edge_count[row]):
+            target = store.edge_target[edge]
+            if target != NO_STATE and alive[target] and not reached[target]:
+                reached[target] = 1
+                queue[tail] = target
+                tail += 1
+    return tail

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From stored states back to a run of single steps, replayed on the reference interpreter.
+
+A schedule is a text: `1x14,2,3=1` lets thread 1 take 14 steps, thread 2 one, and thread 3 one
+with choice 1.  Every step counts, local ones too, so a schedule does not depend on the
+reductions that were on when it was found.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
+from typing import Any
+
+import numpy as np
+
+from faultlock.check.explore import Exploration
+from faultlock.check.notes import holdings_of, note_of
+from faultlock.check.reduce import fused_labels
+from faultlock.errors import FaultlockError
+from faultlock.lang import program as ir
+from faultlock.lang.evaluate import BLOCKED, CHOICE, ERROR, FAILED, Machine
+from faultlock.lang.native import FINISHED, NO_CHOICE, NativeProgram
+
+Array = Any
+MAX_SCHEDULE_STEPS = 1_000_000
+GROUP = re.compile(r"(\d+)(?:x(\d+))?(?:=(-?\d+))?")
+
+
+class ReplayError(Exception):
+    """The reference interpreter and the native code disagree: a defect of faultlock."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """One step: which thread (1-based), and the value of its choose()."""
+
+    thread: int
+    choice: int | None = None
+
+
+@dataclass
+class PathStep:
+    """One step of a run, for people.  `shown`: not a local step."""
+
+    move: Move
+    thread: str
+    step: ir.Step
+    note: str
+    shown: bool
+
+
+@dataclass
+class Run:
+    """A replayed run.  `outcome`: "" or what the last step failed with."""
+
+    steps: list[PathStep] = field(default_factory=list)
+    machine: Machine | None = None
+    failed: int = 0  # assertion number, 0 = none
+    error: int = 0  # model error number
+
+    def schedule(self) -> str:
+        """The schedule of all steps."""
+        return schedule_text([step.move for step in self.steps])
+
+
+def schedule_text(moves: list[Move]) -> str:
+    """Moves as text; equal neighbours without a choice are counted."""
+    parts = []
+    for move, group in groupby(moves):
+        count = len(list(group))
+        if move.choice is not None:
+            parts += [f"{move.thread}={move.choice}"] * count
+        else:
+            parts.append(f"{move.thread}x{count}" if count > 1 else f"{move.thread}")
+    return ",".join(parts)
+
+
+def parse_schedule(text: str, threads: int) -> list[Move]:
+    """Moves from text.  Raises FaultlockError that names the part that is wrong."""
+    moves: list[Move] = []
+    for part in text.replace(" ", "").split(","):
+        found = GROUP.fullmatch(part)
+        if found is None:
+            raise FaultlockError(
+                f"schedule: {part!r} is not THREAD, THREADxCOUNT or THREAD=CHOICE; "
+                "copy the schedule that check printed"
+            )
+        thread, count = int(found[1]), int(found[2] or 1)
+        if not 1 <= thread <= threads:
+            raise FaultlockError(f"schedule: {part!r}: threads are 1 .. {threads}")
+        if len(moves) + count > MAX_SCHEDULE_STEPS:
+            raise FaultlockError(f"schedule: more than {MAX_SCHEDULE_STEPS} steps")
+        moves += [Move(thread, None if found[3] is None else int(found[3]))] * count
+    return moves
+
+
+# ---- from states to steps ------------------------------------------------------------------------
+
+
+class _Stepper:
+    """Takes transitions as the search does, and says of which single steps they consist."""
+
+    def __init__(self, run: Exploration) -> None:
+        self.native = run.native
+        self.machine = run.machine
+        self.out = run.native.new_out()
+
+    def take(self, state: Array, thread: int, choice: int | None) -> list[Move] | None:
+        """The moves of one transition (the state is changed), None when it is not enabled."""
+        number = NO_CHOICE if choice is None else choice
+        code = self.native.step(state, thread, self.out, number)
+        if code in (BLOCKED, CHOICE, FINISHED, FAILED, ERROR):
+            return None
+        return [Move(thread, choice), *self.local_steps(state, thread)]
+
+    def local_steps(self, state: Array, thread: int) -> list[Move]:
+        """Take the local steps that follow."""
+        moves = []
+        while self.machine.fused[self.native.layout.pc(state, thread)]:
+            if self.native.step(state, thread, self.out, NO_CHOICE) != 1:
+                break
+            moves.append(Move(thread))
+        return moves
+
+    def choices(self, state: Array, thread: int) -> list[int | None]:
+        """The choices that a thread has: [None] for a step without choose()."""
+        code = self.native.step(state.copy(), thread, self.out, NO_CHOICE)
+        if code == CHOICE:
+            return list(range(int(self.out[1]), int(self.out[2])))
+        return [None]
+
+    def between(self, before: Array, after: Array) -> list[Move]:
+        """The moves of a transition that leads from one stored state to another."""
+        for thread in range(1, self.machine.threads + 1):
+            if self.native.layout.pc(before, thread) == 0:
+                continue
+            for choice in self.choices(before, thread):
+                state = before.copy()
+                moves = self.take(state, thread, choice)
+                if moves is not None and np.array_equal(state, after):
+                    return moves
+        raise ReplayError("no thread leads from one state of the path to the next")
+
+
+def moves_to(run: Exploration, row: int) -> list[list[Move]]:
+    """The shortest run to a state: its transitions, each a list of moves; the first list holds
+    the local steps before the first transition."""
+    stepper = _Stepper(run)
+    state = run.native.new_state()
+    first: list[Move] = []
+    for thread in range(1, run.machine.threads + 1):
+        first += stepper.local_steps(state, thread)
+    rows = run.path_rows(row)
+    parts = [first]
+    for before, after in pairwise(rows):
+        parts.append(stepper.between(run.state(before), run.state(after)))
+    return parts
+
+
+def moves_along(run: Exploration, rows: list[int]) -> list[Move]:
+    """The moves from row to row (for cycles)."""
+    stepper = _Stepper(run)
+    moves: list[Move] = []
+    for before, after in pairwise(rows):
+        moves += stepper.between(run.state(before), run.state(after))
+    return moves
+
+
+def failing_moves(run: Exploration, thread: int, choice: int, row: int) -> list[Move]:
+    """The moves of a transition that fails an assertion: the failing step is the last."""
+    state, out = run.state(row), run.native.new_out()
+    chosen = None if choice == NO_CHOICE else choice
+    moves = [Move(thread, chosen)]
+    code = run.native.step(state, thread, out, NO_CHOICE if chosen is None else chosen)
+    while code not in (FAILED, ERROR):
+        moves.append(Move(thread))
+        code = run.native.step(state, thread, out, NO_CHOICE)
+    return moves
+
+
+# ---- replay --------------------------------------------------------------------------------------
+
+
+def replay(native: NativeProgram, moves: list[Move], strict: bool = True) -> Run:
+    """Run a schedule on the reference interpreter.
+
+    Raises ReplayError (strict) or FaultlockError when a step of the schedule is not enabled.
+    """
+    program = native.program
+    machine = Machine(program)
+    if program.setup is not None:
+        machine.call(program.setup)
+    fused = fused_labels(program, True)  # whether the search fused them or not
+    run = Run(machine=machine)
+    for position, move in enumerate(moves):
+        label = machine.get(("pc", move.thread))
+        if label == 0:
+            _refuse(strict, position, move, "has finished")
+        before, held = dict(machine.state), holdings_of(machine, move.thread)
+        outcome = machine.step(move.thread, move.choice)
+        if outcome.code in (BLOCKED, CHOICE):
+            _refuse(strict, position, move, "is blocked or needs a choice")
+        step = program.step_at(label)
+        if outcome.code in (FAILED, ERROR):
+            run.failed = outcome.a if outcome.code == FAILED else 0
+            run.error = outcome.a if outcome.code == ERROR else 0
+            run.steps.append(_row(program, move, step, "", True))
+            return run
+        note = note_of(machine, before, held, move.thread)
+        shown = not fused[label] or bool(note)
+        run.steps.append(_row(program, move, step, note, shown))
+    return run
+
+
+def _refuse(strict: bool, position: int, move: Move, why: str) -> None:
+    text = f"step {position + 1} of the schedule: thread {move.thread} {why}"
+    if strict:
+        raise ReplayError(text)
+    raise FaultlockError(f"{text}; the schedule belongs to another scenario or policy")
+
+
+def _row(program: ir.Program, move: Move, step: ir.Step, note: str, shown: bool) -> PathStep:
+    return PathStep(move, thread_name(program, move.thread), step, note, shown)
+
+
+def thread_name(program: ir.Program, thread: int) -> str:
+    """The name of a thread; equal names are told apart by their number."""
+    names = [entry.name for entry in program.threads]
+    name = names[thread - 1]
+    if names.count(name) > 1:
+        return f"{name}{names[:thread].count(name)}"
+    return name
+
+
+def confirm(run: Exploration, replayed: Run, row: int) -> None:
+    """The interpreter must stand in exactly the stored state.  Raises ReplayError."""
+    assert replayed.machine is not None
+    if replayed.machine.to_bytes(run.native.layout) != bytes(run.state(row)):
+        raise ReplayError("the reference interpreter ends in another state than the search")
+
