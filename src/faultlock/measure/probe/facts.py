@@ -98,7 +98,7 @@ SIGNATURES: dict[str, dict[str, bool]] = {
 
 
 def behaves_like(facts: Mapping[str, Fact]) -> str | None:
-    """The one shipped policy whose signature agrees with the facts; None when none or several do."""
+    """The one shipped policy whose signature agrees with the facts; None otherwise."""
     fitting = [
         policy
         for policy, signature in SIGNATURES.items()
