@@ -53,6 +53,7 @@ def submit_bio(mapping: Mapping, index: int, nr: int):
     while position < index + nr:
         part = min(nr - (position - index), MAX_BIO_PAGES)
         cpu("submit_bio")
+        cpu("bio_add_page", part)
         request = blk_get_request(mapping, position, part)
         if request is None:
             wait(current.wait_woken, on=mapping)
@@ -102,6 +103,7 @@ def blk_done():
         if IO_ERRORS == 1:
             failed = choose(0, 2, "io_error")
         cpu("io_completion")
+        cpu("folio_end_read", request.nr)
         bio_endio(request, failed == 1)
 
 

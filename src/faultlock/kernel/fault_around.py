@@ -114,5 +114,5 @@ def do_fault_around() -> vm_fault_t:
     table_start = address - address % PTRS_PER_PTE
     start = max(max(address - address % FAULT_AROUND_PAGES, vm_start), table_start)
     end = min(min(start + FAULT_AROUND_PAGES, vm_end), table_start + PTRS_PER_PTE)
-    pte_alloc(current.vmf_vma.vm_mm, address)
+    cpu("pte_alloc_one", page_table_missing(address))
     return filemap_map_pages(pgoff - (address - start), pgoff + (end - 1 - address))

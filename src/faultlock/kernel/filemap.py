@@ -158,6 +158,7 @@ def filemap_fault_retry(mapping: Mapping, folio: Folio, invalidate_locked: bool,
         filemap_invalidate_unlock_shared(mapping)
     if current.pinned_file is not None:
         fput(current.pinned_file)
+    cpu("fault_retry")
     return ret | VM_FAULT_RETRY
 
 

@@ -143,6 +143,7 @@ def copy_page_range(vma: VMA, child: MM):
         part_end = page_table_end(address, end)
         copied = copy_pte_range(vma, child, address, part_end)
         cpu("fork_page_table")
+        cpu("fork_pte_slot", part_end - address)
         cpu("fork_pte", copied)
         address = next_page_table(mm, part_end, end)
 

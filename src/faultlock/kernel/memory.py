@@ -36,7 +36,6 @@ def __do_fault() -> vm_fault_t:
     Returns: what ->fault returned; LOCKED otherwise
     Left out: hardware poison; file systems that return the folio unlocked
     """
-    pte_alloc(current.vmf_vma.vm_mm, current.vmf_address)
     ret = filemap_fault()
     check_fault_result(ret)
     return ret
@@ -252,6 +251,7 @@ def handle_mm_fault(vma: VMA, address: Address, flags: fault_flag_t) -> vm_fault
     if not vmf_begin(vma, address, flags):  # 4.1.1
         return VM_FAULT_SIGSEGV
     cpu("handle_mm_fault")  # 4.1.2
+    cpu("pmd_alloc_one", pmd_page_missing(address))
     ret = handle_pte_fault()  # 4.1.3
     mm_account_fault(ret, flags)  # 4.1.5
     vmf_end()  # 4.1.4

@@ -28,11 +28,13 @@ def change_protection(vma: VMA, start: Address, end: Address, vm_flags: vm_flags
     Returns: nothing
     Left out: huge PMDs, NUMA balancing, PROT_NONE entries stay present here
     """
+    cpu("mprotect_pmd_page", pmd_pages_in_range(vma.vm_mm, start, end))
     address: Address = next_page_table(vma.vm_mm, start, end)
     while address < end:
         part_end = page_table_end(address, end)
         changed = change_pte_range(vma.vm_mm, address, part_end, vm_flags & VM_WRITE != 0)
         cpu("mprotect_page_table")
+        cpu("mprotect_pte_slot", part_end - address)
         cpu("mprotect_pte", changed)
         address = next_page_table(vma.vm_mm, part_end, end)
     cpu("tlb_flush")

@@ -62,7 +62,7 @@ def filemap_alloc_folio(index: int, order: int) -> Folio:
     Returns: the folio, or None
     Left out: repeated rounds of reclaim, compaction, the OOM killer
     """
-    cpu("alloc_page", 1 << order)
+    cpu("filemap_alloc_folio", 1 << order)
     folio = folio_alloc(index, order)
     if folio is None:
         if DIRECT_RECLAIM == 1:

@@ -119,6 +119,7 @@ def do_cow_fault() -> vm_fault_t:
     if not alloc_private_page():  # 4.3c3
         return VM_FAULT_OOM
     current.vmf_cow_page = True
+    cpu("pte_alloc_one", page_table_missing(current.vmf_address))
     ret = __do_fault()  # 4.3c4
     if (ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)) != 0:
         free_cow_page()

@@ -29,7 +29,8 @@ def smap_gather_stats(vma: VMA):
     end = vma_end(vma)
     cpu("smaps_vma")
     tables = page_tables_in_range(vma.vm_mm, start, end)
-    cpu("smaps_page_table", tables)
+    cpu("smaps_pte_slot", tables * min(PTRS_PER_PTE, end - start))
+    cpu("smaps_pmd_page", pmd_pages_in_range(vma.vm_mm, start, end))
     entries = ptes_in_range(vma.vm_mm, start, end)
     cpu("smaps_pte", entries)
 

@@ -36,6 +36,7 @@ def set_pte(vma: VMA, address: Address, folio: Folio, flags: pte_flags_t):
     assert folio.index <= index and index < folio.index + (1 << folio.order), "S1 no stale PTE: a folio is mapped at an index it does not cover"
     assert index < max(current.i_size_seen, folio.mapping.i_size), "S10 end of file: a page beyond i_size is mapped"
     assert fault_lock_held(), "S7 VMA use after release: a PTE is set without the fault lock"
+    pte_alloc(mm, address)
     mm.pte[address] = folio
     mm.pte_flags[address] = flags
     mm.page_table[address // PTRS_PER_PTE] += 1
@@ -57,6 +58,7 @@ def set_private_pte(mm: MM, address: Address, flags: pte_flags_t):
         folio_ref_sub(folio, 1)
     elif (mm.pte_flags[address] & PTE_PRIVATE) != 0:
         pte_clear(mm, address)
+    pte_alloc(mm, address)
     mm.pte_flags[address] = PTE_PRIVATE | flags
     mm.page_table[address // PTRS_PER_PTE] += 1
 

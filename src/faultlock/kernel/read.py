@@ -122,6 +122,8 @@ def filemap_read(file: File, index: Index, last_index: Index, buffer: int) -> er
     """
     position: Index = index
     while position < last_index:
+        if filemap_beyond_eof(file.f_mapping, position):
+            return 0
         error = filemap_get_pages(file, position, last_index)
         if error != 0:
             return error

@@ -43,7 +43,7 @@ def folio_check_references(folio: Folio) -> FolioReferences:
             referenced_ptes += found
             vma = rmap_next(folio, vma)
         i_mmap_unlock_read(mapping)
-    return folio_judge_references(folio, referenced_ptes, vm_flags)
+    return folio_judge_references(folio, referenced_ptes, vm_flags)  # 8.3.3
 
 
 @atomic
@@ -58,7 +58,7 @@ def folio_judge_references(folio: Folio, referenced_ptes: int, vm_flags: vm_flag
     was_referenced = folio.referenced
     folio.referenced = False
     if vm_flags & VM_LOCKED:
-        return FolioReferences.ACTIVATE  # 8.3.3
+        return FolioReferences.ACTIVATE
     if referenced_ptes == 0:
         return FolioReferences.RECLAIM
     folio.referenced = True
@@ -181,7 +181,7 @@ def isolate_lru_tail(active: bool) -> Folio:
     folio = lruvec.active_tail if active else lruvec.inactive_tail
     if folio is None:
         return None
-    folio_isolate_lru(folio)  # 8.3.1
+    folio_isolate_lru(folio)
     return folio
 
 
@@ -196,7 +196,7 @@ def isolate_any_folio() -> Folio:
     folio: Folio = choose(0, N_FOLIOS + 1, "reclaim_folio", where=folio is None or folio_is_isolatable(folio))
     if folio is None:
         return None
-    with atomic:
+    with atomic:  # 8.3.1
         if not folio_is_isolatable(folio):
             return None
         folio_isolate_lru(folio)
@@ -305,7 +305,7 @@ def shrink_inactive_list(nr_to_scan: int) -> int:
     scanned = 0
     reclaimed = 0
     while scanned < nr_to_scan:
-        folio = isolate_lru_tail(False)
+        folio = isolate_lru_tail(False)  # 8.3.1
         if folio is None:
             break
         scanned += folio_nr_pages(folio)

@@ -108,6 +108,7 @@ def zap_page_range_single(vma: VMA, start: Address, end: Address, even_cows: boo
         part_end = page_table_end(address, end)
         zapped = zap_pte_range(vma, address, part_end, even_cows)
         cpu("zap_page_table")
+        cpu("zap_pte_slot", part_end - address)
         cpu("zap_pte", zapped)
         address = next_page_table(vma.vm_mm, part_end, end)
     cpu("tlb_flush")
@@ -141,6 +142,67 @@ def free_pgtables(mm: MM, start: Address, end: Address) -> int:
             mm.page_table[table] = 0
             freed += 1
     return freed
+
+
+@atomic
+def page_table_missing(address: Address) -> int:
+    """Does a page table have to be allocated before this address can be mapped?
+
+    Source: pmd_none(*vmf->pmd) in do_fault_around, __do_fault, mm/memory.c, 6.12
+    Context: fault lock held
+    Returns: 1 if it has, else 0
+    Left out: a preallocated table that is not used is freed at once
+    """
+    return 1 if current.vmf_vma.vm_mm.page_table[address // PTRS_PER_PTE] == 0 else 0
+
+
+@atomic
+def pmd_page_missing(address: Address) -> int:
+    """Does a page of the level above the page tables have to be allocated?
+
+    Source: pmd_alloc in __handle_mm_fault, mm/memory.c, 6.12
+    Context: fault lock held
+    Returns: 1 if no page table of this GiB exists yet, else 0
+    Left out: higher levels
+    """
+    return 0 if pmd_page_present(current.vmf_vma.vm_mm, address // PTRS_PER_PTE) else 1
+
+
+@atomic
+def pmd_page_present(mm: MM, table: int) -> bool:
+    """Is there any page table in the GiB that page table `table` belongs to?
+
+    Source: none (the kernel's upper levels, which have no state of their own here)
+    Context: any
+    Returns: True if there is
+    Left out: nothing
+    """
+    first = table - table % PTRS_PER_PTE
+    last = min(first + PTRS_PER_PTE, N_PAGE_TABLES)
+    if mm.page_table[table] > 0:
+        return True
+    while first < last and mm.page_table[first] == 0:
+        first += 1
+    return first < last
+
+
+@atomic
+def pmd_pages_in_range(mm: MM, start: Address, end: Address) -> int:
+    """How many pages of the level above the page tables a walk of [start, end) looks through.
+
+    Source: change_pmd_range, walk_pmd_range, zap_pmd_range, 6.12
+    Context: any
+    Returns: their number
+    Left out: nothing
+    """
+    pages = 0
+    table = start // PTRS_PER_PTE
+    last = (end + PTRS_PER_PTE - 1) // PTRS_PER_PTE
+    while table < last:
+        if pmd_page_present(mm, table):
+            pages += 1
+        table = table - table % PTRS_PER_PTE + PTRS_PER_PTE
+    return pages
 
 
 @atomic

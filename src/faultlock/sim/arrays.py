@@ -81,9 +81,16 @@ EVENT_IO, EVENT_SLEEP, EVENT_TICK, EVENT_STOP = range(4)
 ) = range(7)
 
 # meaning of Engine.choice_role
-CHOICE_UNIFORM, CHOICE_IO, CHOICE_IO_ERROR, CHOICE_THINK, CHOICE_TIME, CHOICE_LOWEST, CHOICE_ZIPF = (
-    range(7)
-)
+(
+    CHOICE_UNIFORM,
+    CHOICE_IO,
+    CHOICE_IO_ERROR,
+    CHOICE_THINK,
+    CHOICE_TIME,
+    CHOICE_LOWEST,
+    CHOICE_ZIPF,
+    CHOICE_OWN,
+) = range(8)
 
 # kinds of distributions (columns of Engine.distributions: kind, low, high, sigma, first, count)
 CONSTANT, UNIFORM, EXPONENTIAL, LOGNORMAL, HISTOGRAM = range(5)
@@ -169,8 +176,8 @@ class Engine(NamedTuple):
     kind_offset: np.ndarray[Any, Any]  # ... -> what is added to the reference
     lock_key: np.ndarray[Any, Any]  # hash table: key + 1, 0 = empty
     lock_holder: np.ndarray[Any, Any]  # [slot, HELD_SLOTS]
-    waits: np.ndarray[Any, Any]  # [lock struct, root kind]: n, sum, max
-    wait_buckets: np.ndarray[Any, Any]  # [lock struct, bucket]
+    waits: np.ndarray[Any, Any]  # [lock kind, root kind]: n, sum, max; last: other
+    wait_buckets: np.ndarray[Any, Any]  # [lock kind, bucket]
     chains: np.ndarray[Any, Any]  # [worst, link, column]
     chain_size: np.ndarray[Any, Any]  # [worst]: duration, depth, root
     log: np.ndarray[Any, Any]  # [row, 6]: time, thread, event, a, b, c
@@ -241,7 +248,7 @@ def make_engine(
         queue_length=zeros(cpus),
         vruntime_sum=zeros(cpus),
         busy_ns=zeros(cpus),
-        cost_ns=zeros(max(costs, 1)),
+        cost_ns=np.zeros(max(costs, 1), dtype=np.float64),
         cost_unit=zeros(max(costs, 1)),
         event_role=zeros(max(events, 1)),
         event_count=zeros(max(events, 1), 4),
@@ -261,8 +268,8 @@ def make_engine(
         kind_offset=zeros(LOCK_KINDS),
         lock_key=zeros(slots),
         lock_holder=zeros(slots, HELD_SLOTS),
-        waits=zeros(64, ROOT_KINDS, 3),
-        wait_buckets=zeros(64, N_BUCKETS),
+        waits=zeros(LOCK_KINDS + 1, ROOT_KINDS, 3),
+        wait_buckets=zeros(LOCK_KINDS + 1, N_BUCKETS),
         chains=zeros(WORST_CHAINS, CHAIN_LINKS, CHAIN_COLUMNS),
         chain_size=zeros(WORST_CHAINS, 3),
         log=zeros(max(log_rows, 1), 6),

@@ -8,6 +8,7 @@ import numba
 from faultlock.sim.arrays import (
     CHOICE_IO_ERROR,
     CHOICE_LOWEST,
+    CHOICE_OWN,
     CHOICE_THINK,
     CHOICE_TIME,
     CHOICE_ZIPF,
@@ -24,6 +25,8 @@ def answer(engine: Engine, thread: int, role: int, low: int, high: int) -> int:
     Times are in the model's unit, microseconds, rounded to the nearest."""
     if high - low <= 1 or role == CHOICE_LOWEST:
         return low
+    if role == CHOICE_OWN:
+        return min(max(thread, low), high - 1)
     if role == CHOICE_IO_ERROR:
         failed = 1 if below(engine, 0, 1_000_000) < engine.scalars[ERROR_PPM] else 0
         return min(low + failed, high - 1)

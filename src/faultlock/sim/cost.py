@@ -25,7 +25,7 @@ MAX_FILE_BYTES = 1 << 20
 class Cost:
     """ns for one unit; unit_ns between preemption points (1: user mode, 0: none inside)."""
 
-    ns: int
+    ns: float
     unit_ns: int = 0
 
 
@@ -84,18 +84,22 @@ def parse_costs(document: Mapping[str, Any], where: str, name: str) -> CostTable
 
 
 def _number(value: Any, where: str) -> int:
+    return round(_amount(value, where))
+
+
+def _amount(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise FaultlockError(f"{where}: {value!r} is not a number of ns")
     if not 0 <= value <= MAX_COST_NS:
         raise FaultlockError(f"{where}: {value!r} is outside 0 .. {MAX_COST_NS} ns")
-    return round(value)
+    return float(value)
 
 
 def _cost(value: Any, where: str) -> Cost:
     if not isinstance(value, dict):
-        return Cost(_number(value, where))
+        return Cost(_amount(value, where))
     unknown = sorted(set(value) - {"ns", "user", "preempt_ns"})
     if unknown:
         raise FaultlockError(f"{where}: unknown key {unknown[0]!r} (keys: ns, user, preempt_ns)")
     unit = 1 if value.get("user") is True else _number(value.get("preempt_ns", 0), where)
-    return Cost(_number(value.get("ns"), where), unit)
+    return Cost(_amount(value.get("ns"), where), unit)

@@ -220,7 +220,7 @@ def _interrupt_thread(engine: Engine, step: Any, run: Any, request: int, cpu: in
         code = _advance_model(engine, step, run, thread, cpu)
         if code == CPU:
             cost, amount = engine.out[1], engine.out[2]
-            scalars[a.IRQ_TIME] += engine.cost_ns[cost] * amount
+            scalars[a.IRQ_TIME] += np.int64(engine.cost_ns[cost] * amount + 0.5)
         elif code == CHOICE:
             return
         else:
@@ -336,7 +336,7 @@ def _run_thread(engine: Engine, step: Any, run: Any, cpu: int) -> None:
         code = _advance_model(engine, step, run, thread, cpu)
         if code == CPU:
             cost, amount = engine.out[1], engine.out[2]
-            ns = engine.cost_ns[cost] * amount
+            ns = np.int64(engine.cost_ns[cost] * amount + 0.5)
             if ns <= 0:
                 continue
             engine.burst[cpu] = ns

@@ -26,6 +26,7 @@ CHOICE_ROLES = {
     "rwsem_handoff_due": a.CHOICE_LOWEST,
     "rwsem_owner_on_cpu": a.CHOICE_LOWEST,
     "zipf_page": a.CHOICE_ZIPF,
+    "own_number": a.CHOICE_OWN,
 }
 # constant of the model -> (struct, field) whose embedded lock it names
 LOCKS = {
@@ -109,7 +110,7 @@ def engine_costs(engine: a.Engine, costs: CostTable) -> None:
         (a.COST_BLOCK, "engine_block"),
         (a.COST_IDLE_EXIT, "engine_idle_exit"),
     ):
-        scalars[index] = costs.costs[name].ns
+        scalars[index] = round(costs.costs[name].ns)
     scalars[a.TICK_NS] = costs.tick_ns
     scalars[a.SLACK_NS] = costs.timer_slack_ns
     scalars[a.SLICE_NS] = costs.slice_ns

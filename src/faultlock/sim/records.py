@@ -11,6 +11,7 @@ from faultlock.sim.arrays import (
     BUCKETS_PER_DOUBLING,
     CHAIN_LINKS,
     HELD_SLOTS,
+    LOCK_KINDS,
     LOG_LENGTH,
     LOG_LIMIT,
     N_BUCKETS,
@@ -153,6 +154,17 @@ def holder_of(engine: Engine, kind: int, reference: int, waiter: int) -> int:
 
 
 @numba.njit(cache=True)
+def kind_of(engine: Engine, struct: int, reference: int) -> int:
+    """The lock kind of an instance: that with the nearest first number below; else the last."""
+    best, nearest = LOCK_KINDS, -1
+    for kind in range(LOCK_KINDS):
+        offset = engine.kind_offset[kind]
+        if engine.kind_struct[kind] == struct and nearest < offset < reference and struct > 0:
+            best, nearest = kind, offset
+    return best
+
+
+@numba.njit(cache=True)
 def wait_begins(engine: Engine, thread: int, struct: int, reference: int, label: int) -> None:
     """The thread blocks on `reference` of lock struct `struct`: note the chain at this moment."""
     engine.wait_since[thread] = engine.scalars[NOW]
@@ -190,12 +202,12 @@ def wait_begins(engine: Engine, thread: int, struct: int, reference: int, label:
 def wait_ends(engine: Engine, thread: int) -> None:
     """The thread's wait is over: add it to the totals and maybe to the worst chains."""
     duration = engine.scalars[NOW] - engine.wait_since[thread]
-    struct = min(engine.wait_struct[thread], engine.waits.shape[0] - 1)
-    totals = engine.waits[struct, engine.wait_root[thread]]
+    kind = kind_of(engine, engine.wait_struct[thread], engine.wait_reference[thread])
+    totals = engine.waits[kind, engine.wait_root[thread]]
     totals[0] += 1
     totals[1] += duration
     totals[2] = max(totals[2], duration)
-    engine.wait_buckets[struct, bucket_of(duration)] += 1
+    engine.wait_buckets[kind, bucket_of(duration)] += 1
     depth = engine.wait_depth[thread]
     if depth < 2:
         return

@@ -1,0 +1,579 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the threads of a workload do: loops of operations around the kernel's functions.
+
+The simulator starts one `workload_thread` for each thread, one `child` for each thread that
+forks, one `interrupt` and, under memory pressure, one `reclaimer`.  Which operations, on
+which memory, stands in Task and Operation; the set-up fills them from the workload file.
+User-mode acts that the kernel notices are modelled too: the stack and the heap that a thread
+writes between two operations are private pages, write-protected by each fork.
+"""
+
+N_OPERATIONS: Param = 1
+MAX_TIME_US: Param = 2000000000
+
+
+# what one operation does (workload/operations.py)
+OPERATION_NONE = 0
+OPERATION_TOUCH = 1
+OPERATION_KERNEL_MODE_FAULT = 2
+OPERATION_ANON_TOUCH = 3
+OPERATION_FORK = 4
+OPERATION_MMAP_MUNMAP = 5
+OPERATION_MPROTECT = 6
+OPERATION_READ_PROC = 7
+OPERATION_SLEEP = 8
+OPERATION_COMPUTE = 9
+OPERATION_MADVISE = 10
+OPERATION_POPULATE = 11
+OPERATION_POPULATE_READ = 12
+OPERATION_GUP = 13
+OPERATION_TRUNCATE = 14
+OperationKind = Range[0, 15]
+
+# which page comes next
+ACCESS_RANDOM = 0
+ACCESS_OWN = 1
+ACCESS_SEQUENTIAL = 2
+ACCESS_HERD = 3
+ACCESS_ZIPF = 4
+Access = Range[0, 5]
+
+
+class machine(Struct, count=1):
+    """The run: when it stops, and what all threads share."""
+
+    stop: bool
+    herd: int  # round of the herd
+
+
+class Operation(Struct, count=N_OPERATIONS):
+    """One step of one thread's loop.  Address ranges are in pages."""
+
+    kind: Const[OperationKind]
+    number: Const[int]  # for the results
+    next_operation: Const[Operation]  # None: the last one of the loop
+    repeat: Const[int]
+    access: Const[Access]
+    write: Const[bool]
+    start: Const[int]  # address of the first VMA of the mapping
+    vma_pages: Const[int]
+    vma_stride: Const[int]  # from the start of one VMA to the next
+    vma_count: Const[int]
+    size: Const[int]
+    what: Const[Range[0, 31]]  # advice, or which file of /proc
+    has_think: Const[bool]
+    target: Const[MM]
+    file: Const[File]
+    cursor: int
+
+
+class Task(Struct, count=N_THREADS):
+    """One thread of the workload: who it is and what memory it writes besides."""
+
+    number: Const[int]  # within its process, from 0
+    first_operation: Const[Operation]
+    rounds: Const[int]  # 0: until the end
+    stack: Const[int]  # address of the page of its stack it writes; -1: none
+    heap: Const[int]  # address of the page of its heap it writes; -1: none
+    heaps: Const[int]  # address of the first heap of the process
+    heap_count: Const[int]  # how many heaps fork locks and writes
+    heap_stride: Const[int]
+    thread_count: Const[int]  # of the process
+    child: Const[Thread]  # runs when this thread forks
+    child_done: Thread  # who waits for the child, or the child when it has exited
+    parent_task: Const[Task]  # of a child: its parent's
+    start_after_us: Const[int]
+
+
+# ---- memory a thread writes between operations ---------------------------------------------------------
+
+
+def user_stack(task: Task):
+    """The thread runs in user mode: it writes to its stack.
+
+    Source: none (the workload)
+    Context: user mode
+    Returns: nothing
+    Left out: nothing
+    """
+    if task.stack >= 0:
+        user_write(task.stack)
+
+
+def user_heap(task: Task):
+    """The thread notes a result: it writes to its heap.
+
+    Source: none (the workload)
+    Context: user mode
+    Returns: nothing
+    Left out: nothing
+    """
+    if task.heap >= 0:
+        user_write(task.heap)
+
+
+def user_write(address: int):
+    """One write to private memory.
+
+    Source: none (the workload)
+    Context: user mode
+    Returns: nothing
+    Left out: nothing
+    """
+    touch(address, True, True)
+
+
+# ---- which page -----------------------------------------------------------------------------------------
+
+
+def next_page(task: Task, operation: Operation) -> int:
+    """The page the operation works on next.
+
+    Source: none (the workload)
+    Context: user mode
+    Returns: its address
+    Left out: nothing
+    """
+    pages = operation.vma_pages
+    count = operation.vma_count
+    start = operation.start
+    stride = operation.vma_stride
+    access = operation.access
+    own = task.number % count
+    if access == ACCESS_SEQUENTIAL:
+        page = operation.cursor
+        operation.cursor = page + 1
+        page = (task.number // count * (pages // 64) + page) % pages
+        return start + own * stride + page
+    if access == ACCESS_HERD:
+        herd = machine.herd
+        operation.cursor = herd
+        return start + (herd * 2654435761) % pages
+    if access == ACCESS_OWN:
+        page = choose(0, pages, "random_page")
+        return start + own * stride + page
+    page = 0
+    if access == ACCESS_ZIPF:
+        page = choose(0, pages * count, "zipf_page")
+    else:
+        page = choose(0, pages * count, "random_page")
+    return start + page // pages * stride + page % pages
+
+
+@atomic
+def herd_moves_on(round_number: int):
+    """The herd goes to its next page when the first thread is done with this one.
+
+    Source: none (the workload)
+    Context: user mode
+    Returns: nothing
+    Left out: nothing
+    """
+    if machine.herd == round_number:
+        machine.herd = round_number + 1
+
+
+def next_vma(operation: Operation) -> int:
+    """The VMA whose turn it is (round robin).
+
+    Source: none (the workload)
+    Context: user mode
+    Returns: its first address
+    Left out: nothing
+    """
+    turn = operation.cursor
+    operation.cursor = turn + 1
+    return operation.start + turn % operation.vma_count * operation.vma_stride
+
+
+# ---- operations ------------------------------------------------------------------------------------------
+
+
+def operation_touch(task: Task, operation: Operation):
+    """Read or write one byte of one page.
+
+    Source: none (the workload)
+    Context: user mode
+    Returns: nothing
+    Left out: nothing
+    """
+    address = next_page(task, operation)
+    emit("OP_BEGIN", operation.number)
+    cpu("user_touch")
+    touch(address, operation.write, True)
+    user_stack(task)
+    emit("OP_END", operation.number)
+    user_heap(task)
+    if operation.access == ACCESS_HERD:
+        round_number = operation.cursor
+        herd_moves_on(round_number)
+
+
+def operation_kernel_mode_fault(task: Task, operation: Operation):
+    """write(2) of one byte of one page: the kernel reads it.
+
+    Source: none (the workload)
+    Context: user mode
+    Returns: nothing
+    Left out: the pipe
+    """
+    address = next_page(task, operation)
+    emit("OP_BEGIN", operation.number)
+    cpu("system_call")
+    touch(address, False, False)
+    user_stack(task)
+    emit("OP_END", operation.number)
+    user_heap(task)
+
+
+def operation_anon_touch(task: Task, operation: Operation):
+    """Write to the next page of anonymous memory; start again when all are written.
+
+    Source: none (the workload)
+    Context: user mode
+    Returns: nothing
+    Left out: nothing
+    """
+    page = operation.cursor
+    emit("OP_BEGIN", operation.number)
+    cpu("user_touch")
+    touch(operation.start + page, True, True)
+    user_stack(task)
+    emit("OP_END", operation.number)
+    user_heap(task)
+    page += 1
+    if page == operation.size:
+        do_madvise(operation.start, operation.start + operation.size, MADV_DONTNEED)
+        page = 0
+    operation.cursor = page
+
+
+def operation_fork(task: Task, operation: Operation):
+    """fork; the child exits at once; wait for it.
+
+    Source: fork, __malloc_fork_lock_parent, waitpid of the C library
+    Context: user mode
+    Returns: nothing
+    Left out: nothing
+    """
+    emit("OP_BEGIN", operation.number)
+    cpu("user_fork_before")
+    fork_heaps(task)
+    sys_fork()
+    cpu("fork_wake_child")
+    task.child_done = None
+    start_child_thread(task.child)
+    user_stack(task)
+    fork_heaps(task)
+    cpu("user_fork_after")
+    emit("OP_END", operation.number)
+    user_heap(task)
+    cpu("wait_for_child")
+    if wait_for_child(task):
+        wait(current.wait_woken, on=task)
+    cpu("release_task")
+
+
+def fork_heaps(task: Task):
+    """The C library locks every heap around fork, and unlocks it: it writes to each.
+
+    Source: __malloc_fork_lock_parent, glibc 2.36
+    Context: user mode
+    Returns: nothing
+    Left out: nothing
+    """
+    count = task.heap_count
+    for i in range(0, count):
+        user_write(task.heaps + i * task.heap_stride)
+
+
+@atomic
+def start_child_thread(child: Thread):
+    """wake_up_new_task: the child may run.
+
+    Source: wake_up_new_task, kernel/sched/core.c, 6.12
+    Context: parent, kernel mode
+    Returns: nothing
+    Left out: nothing
+    """
+    emit("TASK_NEW", child)
+    child.wait_granted = True
+
+
+@atomic
+def wait_for_child(task: Task) -> bool:
+    """Has the parent to wait, or has the child exited already?
+
+    Source: do_wait, kernel/exit.c, 6.12
+    Context: parent
+    Returns: True: wait for wait_woken
+    Left out: nothing
+    """
+    if task.child_done is not None:
+        return False
+    current.wait_woken = False
+    task.child_done = current
+    return True
+
+
+@atomic
+def child_exits(task: Task):
+    """exit_notify: wake the parent if it waits.
+
+    Source: exit_notify, do_notify_parent, kernel/exit.c, 6.12
+    Context: child
+    Returns: nothing
+    Left out: nothing
+    """
+    current.wait_granted = False
+    if task.child_done is None:
+        task.child_done = current
+    else:
+        task.child_done.wait_woken = True
+
+
+def operation_mmap_munmap(task: Task, operation: Operation):
+    """mmap and munmap of anonymous memory.
+
+    Source: none (the workload)
+    Context: user mode
+    Returns: nothing
+    Left out: nothing
+    """
+    emit("OP_BEGIN", operation.number)
+    cpu("system_call")
+    address = vm_mmap_pgoff(None, MAP_ANYWHERE, operation.size, 0, VM_READ | VM_WRITE | VM_MAYWRITE, False)
+    cpu("system_call")
+    if address >= 0:
+        __vm_munmap(address, address + operation.size)
+    user_stack(task)
+    emit("OP_END", operation.number)
+    user_heap(task)
+
+
+def operation_mprotect(task: Task, operation: Operation):
+    """mprotect of the next VMA; READ and READ+EXEC in turn.
+
+    Source: none (the workload)
+    Context: user mode
+    Returns: nothing
+    Left out: nothing
+    """
+    address = next_vma(operation)
+    prot: vm_flags_t = VM_READ
+    if operation.cursor % 2 == 0:
+        prot = VM_READ | VM_EXEC
+    emit("OP_BEGIN", operation.number)
+    cpu("system_call")
+    do_mprotect(address, address + operation.size, prot)
+    user_stack(task)
+    emit("OP_END", operation.number)
+    user_heap(task)
+
+
+def operation_read_proc(task: Task, operation: Operation):
+    """Read a file of /proc/PID of the target to its end.
+
+    Source: none (the workload)
+    Context: user mode
+    Returns: nothing
+    Left out: nothing
+    """
+    emit("OP_BEGIN", operation.number)
+    cpu("proc_open")
+    read_proc(operation.target, operation.what)
+    user_stack(task)
+    emit("OP_END", operation.number)
+    user_heap(task)
+
+
+def operation_madvise(task: Task, operation: Operation):
+    """madvise of the next VMA.
+
+    Source: none (the workload)
+    Context: user mode
+    Returns: nothing
+    Left out: nothing
+    """
+    address = next_vma(operation)
+    emit("OP_BEGIN", operation.number)
+    cpu("system_call")
+    do_madvise(address, address + operation.size, operation.what)
+    user_stack(task)
+    emit("OP_END", operation.number)
+    user_heap(task)
+
+
+def operation_populate(task: Task, operation: Operation):
+    """madvise(MADV_POPULATE_READ) of the next pages of a mapping.
+
+    Source: none (the workload)
+    Context: user mode
+    Returns: nothing
+    Left out: mmap(MAP_POPULATE) of a new mapping is the same walk of an existing one
+    """
+    position = operation.cursor
+    if position + operation.size > operation.vma_pages:
+        position = 0
+    address = operation.start + position
+    operation.cursor = position + operation.size
+    emit("OP_BEGIN", operation.number)
+    cpu("system_call")
+    do_madvise(address, address + operation.size, MADV_POPULATE_READ)
+    user_stack(task)
+    emit("OP_END", operation.number)
+    user_heap(task)
+
+
+def operation_sleep(task: Task, operation: Operation):
+    """Sleep for the operation's time.
+
+    Source: none (the workload)
+    Context: user mode
+    Returns: nothing
+    Left out: nothing
+    """
+    emit("OP_BEGIN", operation.number)
+    time_us = choose(0, MAX_TIME_US, "operation_time_us")
+    nanosleep(task, time_us)
+    emit("OP_END", operation.number)
+
+
+def operation_compute(task: Task, operation: Operation):
+    """Use the CPU for the operation's time.
+
+    Source: none (the workload)
+    Context: user mode
+    Returns: nothing
+    Left out: nothing
+    """
+    emit("OP_BEGIN", operation.number)
+    time_us = choose(0, MAX_TIME_US, "operation_time_us")
+    cpu("user_compute_us", time_us)
+    emit("OP_END", operation.number)
+
+
+def nanosleep(task: Task, time_us: int):
+    """usleep(3); the thread's stack is written before and after.
+
+    Source: hrtimer_nanosleep, kernel/time/hrtimer.c, 6.12
+    Context: user mode
+    Returns: nothing
+    Left out: nothing
+    """
+    cpu("nanosleep_begin")
+    sleep(time_us)
+    cpu("nanosleep_end")
+    user_stack(task)
+
+
+# ---- the loop ---------------------------------------------------------------------------------------------
+
+
+def run_operation(task: Task, operation: Operation):
+    """One operation, by its kind.
+
+    Source: none (the workload)
+    Context: user mode
+    Returns: nothing
+    Left out: nothing
+    """
+    kind = operation.kind
+    if kind == OPERATION_TOUCH:
+        operation_touch(task, operation)
+    elif kind == OPERATION_FORK:
+        operation_fork(task, operation)
+    elif kind == OPERATION_MMAP_MUNMAP:
+        operation_mmap_munmap(task, operation)
+    elif kind == OPERATION_MPROTECT:
+        operation_mprotect(task, operation)
+    elif kind == OPERATION_ANON_TOUCH:
+        operation_anon_touch(task, operation)
+    elif kind == OPERATION_KERNEL_MODE_FAULT:
+        operation_kernel_mode_fault(task, operation)
+    elif kind == OPERATION_READ_PROC:
+        operation_read_proc(task, operation)
+    elif kind == OPERATION_MADVISE:
+        operation_madvise(task, operation)
+    elif kind == OPERATION_POPULATE_READ or kind == OPERATION_POPULATE:
+        operation_populate(task, operation)
+    elif kind == OPERATION_SLEEP:
+        operation_sleep(task, operation)
+    elif kind == OPERATION_COMPUTE:
+        operation_compute(task, operation)
+
+
+def think(task: Task, operation: Operation):
+    """Sleep for the operation's think time.
+
+    Source: none (the workload)
+    Context: user mode
+    Returns: nothing
+    Left out: nothing
+    """
+    if operation.has_think:
+        time_us = choose(0, MAX_TIME_US, "think_time_us")
+        if time_us > 0:
+            nanosleep(task, time_us)
+
+
+@role
+def workload_thread():
+    """One thread of the workload: its loop until the end.
+
+    Source: none (the workload)
+    Context: user mode
+    Returns: nothing
+    Left out: nothing
+    """
+    task: Task = choose(1, N_THREADS + 1, "own_number")
+    if task.start_after_us > 0:
+        nanosleep(task, task.start_after_us)
+    rounds = 0
+    while not machine.stop:
+        operation = task.first_operation
+        while operation is not None:
+            left = operation.repeat
+            while left > 0 and not machine.stop:
+                run_operation(task, operation)
+                think(task, operation)
+                left -= 1
+            operation = operation.next_operation
+        rounds += 1
+        if rounds == task.rounds:
+            break
+
+
+@role
+def child():
+    """The child of a forking thread: it exits at once, again and again.
+
+    Source: none (the workload)
+    Context: user mode
+    Returns: nothing
+    Left out: its own faults are CPU time only: nobody else can meet them
+    """
+    task: Task = choose(1, N_THREADS + 1, "own_number")
+    while True:
+        wait(current.wait_granted)
+        cpu("child_start")
+        cpu("child_stack", task.thread_count)
+        cpu("child_heap", task.heap_count)
+        cpu("child_exit_base")
+        cpu("child_exit_stack", task.thread_count)
+        cpu("child_exit_heap", task.heap_count)
+        parent = task.parent_task
+        child_exits(parent)
+        cpu("child_exit_last")
+
+
+@role
+def interrupt():
+    """The interrupt handler of the device.
+
+    Source: none (see blk_done)
+    Context: interrupt
+    Returns: nothing
+    Left out: nothing
+    """
+    blk_done()

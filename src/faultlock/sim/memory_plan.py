@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where a workload's memory lies: files, and the VMAs of each process in address order.
+
+An address space holds, from low to high addresses as Linux lays it out: program text and data,
+heaps of the C library (one for each of the first eight threads for each CPU), thread stacks with
+their guard pages, room for mmap, the mappings of the workload, the main stack.  The order
+matters: fork write-locks VMAs in address order.  Units: pages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from faultlock.workload.schema import Mapping, Workload
+
+PTRS_PER_PTE = 512
+TEXT_VMAS = 4  # read-only, text, read-only data, data of a static program
+STACK_PAGES = 2048  # 8 MiB
+HEAP_PAGES = 33  # what the C library makes writable first of a heap of 64 MiB
+HEAP_SPAN = 1024  # Model: the PROT_NONE rest of a heap is shorter than the real 16,384 pages
+HEAPS_PER_CPU = 8  # the C library's limit of heaps on 64-bit machines
+MMAP_ROOM_PAGES = 1 << 18
+
+
+@dataclass
+class PlannedVma:
+    """One VMA: file 0 is anonymous memory; `written` pages at `written_at` are private copies."""
+
+    start: int
+    pages: int
+    file: int = 0
+    offset: int = 0
+    write: bool = False
+    execute: bool = False
+    shared: bool = False
+    advice: str = "normal"
+    written: int = 0
+    written_at: int = 0
+    no_access: bool = False
+
+
+@dataclass
+class Region:
+    """The VMAs of one mapping: equal sizes at equal distances."""
+
+    start: int
+    pages: int
+    stride: int
+    count: int
+
+
+@dataclass
+class Process:
+    """One address space."""
+
+    name: str
+    vmas: list[PlannedVma] = field(default_factory=list)
+    regions: dict[str, Region] = field(default_factory=dict)
+    anonymous: dict[tuple[int, int], int] = field(default_factory=dict)
+    stacks: list[int] = field(default_factory=list)  # page each thread writes
+    heaps: list[int] = field(default_factory=list)
+    heap_start: int = 0
+    end: int = 0
+
+
+@dataclass
+class PlannedFile:
+    """One open file: which page cache it reads (1-based), and its mapping's size."""
+
+    mapping: int
+
+
+@dataclass
+class Plan:
+    """All processes, page caches (pages, share cached) and open files."""
+
+    processes: dict[str, Process]
+    caches: list[tuple[int, float]]
+    files: list[PlannedFile]
+    first_cache: dict[str, int]  # name of a file -> number of its first instance
+
+
+def round_up(pages: int) -> int:
+    """To whole page tables."""
+    return -(-pages // PTRS_PER_PTE) * PTRS_PER_PTE
+
+
+def plan_memory(workload: Workload, cpus: int) -> Plan:
+    """Lay out every process of the workload."""
+    caches: list[tuple[int, float]] = []
+    first: dict[str, int] = {}
+    for file in workload.files:
+        first[file.name] = len(caches) + 1
+        caches += [(file.pages, file.cached)] * file.count
+    files = [PlannedFile(number + 1) for number in range(len(caches))]
+    plan = Plan({}, caches, files, first)
+    for name in workload.processes:
+        plan.processes[name] = _process(workload, name, cpus, plan)
+    return plan
+
+
+def _process(workload: Workload, name: str, cpus: int, plan: Plan) -> Process:
+    process = Process(name)
+    cursor = PTRS_PER_PTE
+    for number in range(TEXT_VMAS):
+        last = number == TEXT_VMAS - 1
+        process.vmas.append(
+            PlannedVma(cursor, 32, write=last, execute=number == 1, written=4 if last else 0)
+        )
+        cursor += 33
+    cursor = round_up(cursor)
+    threads = sum(group.count for group in workload.threads if group.process == name)
+    cursor = _heaps(process, cursor, min(threads, HEAPS_PER_CPU * cpus))
+    cursor = _stacks(process, cursor, threads)
+    cursor = _anonymous(workload, process, cursor)
+    cursor += MMAP_ROOM_PAGES
+    for mapping in workload.mappings:
+        if mapping.process == name:
+            cursor = _mapping(workload, mapping, process, cursor, plan)
+    process.vmas.append(PlannedVma(cursor, 34, write=True, written=3, written_at=31))
+    process.end = round_up(cursor + 34)
+    return process
+
+
+def _heaps(process: Process, cursor: int, count: int) -> int:
+    process.heap_start = cursor
+    for _ in range(count):
+        process.vmas.append(PlannedVma(cursor, HEAP_PAGES, write=True, written=1))
+        process.vmas.append(PlannedVma(cursor + HEAP_PAGES, 64, no_access=True))
+        process.heaps.append(cursor)
+        cursor += HEAP_SPAN
+    return round_up(cursor)
+
+
+def _stacks(process: Process, cursor: int, count: int) -> int:
+    for _ in range(count):
+        process.vmas.append(PlannedVma(cursor + PTRS_PER_PTE - 1, 1, no_access=True))
+        start = cursor + PTRS_PER_PTE
+        top = STACK_PAGES - 1
+        process.vmas.append(PlannedVma(start, STACK_PAGES, write=True, written=1, written_at=top))
+        process.stacks.append(start + top)
+        cursor = start + STACK_PAGES
+    return cursor
+
+
+def _anonymous(workload: Workload, process: Process, cursor: int) -> int:
+    """Private memory of each thread that has an anon_touch operation, (thread, operation)."""
+    number = 0
+    for group in workload.threads:
+        if group.process != process.name:
+            continue
+        for _ in range(group.count):
+            for index, operation in enumerate(group.loop):
+                if operation.op != "anon_touch":
+                    continue
+                pages = operation.pages or (64 << 20) // 4096
+                process.vmas.append(PlannedVma(cursor, pages, write=True))
+                process.anonymous[number, index] = cursor
+                cursor = round_up(cursor + pages) + PTRS_PER_PTE
+            number += 1
+    return cursor
+
+
+def _mapping(
+    workload: Workload, mapping: Mapping, process: Process, cursor: int, plan: Plan
+) -> int:
+    pages = workload.vma_pages(mapping)
+    stride = round_up(pages) + PTRS_PER_PTE
+    process.regions[mapping.name] = Region(cursor, pages, stride, mapping.count)
+    instances = workload.file(mapping.file).count if mapping.file else 1
+    for number in range(mapping.count):
+        file, offset = 0, 0
+        if mapping.file:
+            file = plan.first_cache[mapping.file] + number % instances
+            offset = mapping.offset_bytes // 4096 + number // instances * pages
+            if mapping.open_files == "each":
+                plan.files.append(PlannedFile(file))
+                file = len(plan.files)
+        if mapping.at_start:
+            process.vmas.append(
+                PlannedVma(
+                    cursor + number * stride,
+                    pages,
+                    file,
+                    offset,
+                    mapping.writable,
+                    mapping.executable == "all" or (mapping.executable == "odd" and number % 2 == 1),
+                    mapping.sharing == "shared",
+                    mapping.advice,
+                    mapping.written_bytes // 4096,
+                )
+            )
+    return cursor + mapping.count * stride
