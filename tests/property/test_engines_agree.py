@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,6 +21,14 @@ from tests.property.random_programs import programs
 
 ACTIONS = 60
 STUCK = (evaluate.BLOCKED, evaluate.FINISHED, evaluate.FAILED, evaluate.ERROR)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Thousands of small programs do not belong into the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAULTLOCK_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def outcome_of(code: int, out: Any) -> Outcome:
