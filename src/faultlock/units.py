@@ -75,19 +75,25 @@ def parse_rate_bytes_per_s(text: str) -> int:
     return _quantity(text.strip()[:-2], SIZE_UNITS_BYTES, "200MB/s")
 
 
+def _number(value: float) -> str:
+    """Six significant digits, never in exponent form (which would not be read back)."""
+    text = f"{value:.6g}"
+    return f"{value:.0f}" if "e+" in text else text
+
+
 def format_time_ns(value_ns: float) -> str:
     """The shortest of ns, us, ms, s that keeps the number readable: 10000000 -> `10ms`."""
     if value_ns == 0:
         return "0"
     for unit in ("s", "ms", "us"):
         if abs(value_ns) >= TIME_UNITS_NS[unit]:
-            return f"{value_ns / TIME_UNITS_NS[unit]:.6g}{unit}"
-    return f"{value_ns:.6g}ns"
+            return f"{_number(value_ns / TIME_UNITS_NS[unit])}{unit}"
+    return f"{_number(value_ns)}ns"
 
 
 def format_size_bytes(value_bytes: int) -> str:
     """Binary units: 65536 -> `64KiB`."""
     for unit in ("TiB", "GiB", "MiB", "KiB"):
         if abs(value_bytes) >= SIZE_UNITS_BYTES[unit]:
-            return f"{value_bytes / SIZE_UNITS_BYTES[unit]:.6g}{unit}"
+            return f"{_number(value_bytes / SIZE_UNITS_BYTES[unit])}{unit}"
     return f"{value_bytes}B"

@@ -132,10 +132,10 @@ def _print(name: str, measured: dict[str, dict[str, Any]]) -> None:
     )
     scenarios = {kernel: document["scenarios"][0] for kernel, document in measured.items()}
     results = {kernel: scenario["actors"] for kernel, scenario in scenarios.items()}
-    console.out("\n".join(actor_table(results)))
+    console.out_table(*actor_table(results))
     counters = {kernel: scenario["vmstat"] for kernel, scenario in scenarios.items()}
     console.out()
-    console.out("\n".join(vmstat_table(counters)))
+    console.out_table(*vmstat_table(counters))
     for kernel, scenario in scenarios.items():
         for note in notes_of(scenario):
             console.out(f"note, {kernel}: {note}")

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Results of the driver as aligned text."""
+"""Results of the driver as rows of tables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from faultlock.report.console import table_lines
 from faultlock.units import format_time_ns
 
+Table = tuple[Sequence[str], list[Sequence[object]]]
 ACTOR_HEADER = ("actor", "kernel", "n", "per s", "mean", "p50", "p90", "p99", "max")
 
 
@@ -18,8 +18,8 @@ def time_text(value_us: float) -> str:
     return format_time_ns(rounded_ns)
 
 
-def actor_table(results: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
-    """Lines of a table: one row per actor and kernel. results: kernel -> actor -> its numbers."""
+def actor_table(results: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Table:
+    """Header and rows: one row per actor and kernel. results: kernel -> actor -> its numbers."""
     actors = dict.fromkeys(actor for table in results.values() for actor in table)
     rows: list[Sequence[object]] = []
     for actor in actors:
@@ -34,14 +34,16 @@ def actor_table(results: Mapping[str, Mapping[str, Mapping[str, float]]]) -> lis
                 time_text(values[f"{name}_us"]) for name in ("mean", "p50", "p90", "p99", "max")
             ]
             rows.append((actor, kernel, int(values["n"]), f"{values['rate_hz']:.4g}", *times))
-    return table_lines(ACTOR_HEADER, rows)
+    return ACTOR_HEADER, rows
 
 
-def vmstat_table(results: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """Lines of a table of /proc/vmstat differences: counters down, kernels across."""
+def vmstat_table(results: Mapping[str, Mapping[str, int]]) -> Table:
+    """Header and rows of /proc/vmstat differences: counters down, kernels across."""
     counters = dict.fromkeys(name for table in results.values() for name in table)
-    rows = [[name, *(table.get(name, "-") for table in results.values())] for name in counters]
-    return table_lines(["vmstat", *results], rows)
+    rows: list[Sequence[object]] = [
+        [name, *(table.get(name, "-") for table in results.values())] for name in counters
+    ]
+    return ["vmstat", *results], rows
 
 
 def notes_of(scenario: Mapping[str, Any]) -> list[str]:

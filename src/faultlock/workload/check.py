@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from faultlock.units import PAGE_BYTES, format_size_bytes
 from faultlock.workload.operations import OPERATIONS
@@ -79,8 +79,8 @@ def _files(workload: Workload) -> Iterator[Finding]:
             )
 
 
-def _list(names: object) -> str:
-    return ", ".join(map(str, names)) or "none"  # type: ignore[call-overload]
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
 
 
 def _mapping(workload: Workload, mapping: Mapping, where: str) -> Iterator[Finding]:
@@ -127,71 +127,71 @@ def _operation(
     workload: Workload, group: Threads, operation: Operation, where: str
 ) -> Iterator[Finding]:
     kind = OPERATIONS[operation.op]
-    mappings = {mapping.name: mapping for mapping in workload.mappings}
-    target_process = (
-        operation.target if operation.op == "gup" and operation.target else group.process
-    )
     if kind.needs == "mapping":
-        if operation.mapping and operation.mapping not in mappings:
-            yield (
-                f"{where}.mapping",
-                f"there is no mapping {operation.mapping!r} (mappings: {_list(mappings)})",
-            )
-            return
-        mapping = resolve_mapping(workload, group, operation)
-        if mapping is None:
-            yield (
-                f"{where}.mapping",
-                f"say which mapping (process {target_process!r} has not exactly one)",
-            )
-        elif mapping.process != target_process:
-            yield (
-                f"{where}.mapping",
-                (
-                    f"mapping {mapping.name!r} belongs to process {mapping.process!r}, "
-                    f"these threads to {target_process!r}"
-                ),
-            )
-        elif operation.op in ("touch",) and operation.write and not mapping.writable:
-            yield (
-                f"{where}.write",
-                f"mapping {mapping.name!r} is not writable (set writable = true there)",
-            )
-        elif (
-            operation.op in ("populate", "willneed", "populate_read", "mlock")
-            and mapping.file
-            and (operation.pages > workload.vma_pages(mapping))
-        ):
-            yield f"{where}.size", f"is larger than a VMA of mapping {mapping.name!r}"
+        yield from _operation_mapping(workload, group, operation, where)
     if kind.needs == "file":
         files = {file.name: file for file in workload.files}
         if operation.file not in files:
             yield f"{where}.file", f"there is no file {operation.file!r} (files: {_list(files)})"
         elif operation.size_bytes > files[operation.file].size_bytes:
             yield f"{where}.size", f"is larger than file {operation.file!r}"
-    if (
-        operation.op in ("read_proc", "gup")
-        and operation.target
-        and operation.target not in workload.processes
-    ):
-        yield (
-            f"{where}.target",
-            f"there is no process {operation.target!r} (processes: {_list(workload.processes)})",
-        )
-    if operation.op == "kill" and operation.target not in {item.name for item in workload.threads}:
-        yield (
-            f"{where}.target",
-            f"there are no threads {operation.target!r} "
-            f"(threads: {_list(item.name for item in workload.threads)})",
-        )
+    yield from _operation_target(workload, operation, f"{where}.target")
     if operation.op in ("compute", "sleep") and operation.time.is_zero:
         yield f"{where}.time", f'{operation.op} needs a time (for example time = "1ms")'
+
+
+def _operation_mapping(
+    workload: Workload, group: Threads, operation: Operation, where: str
+) -> Iterator[Finding]:
+    """The mapping exists, belongs to the right process and is large enough."""
+    names = [mapping.name for mapping in workload.mappings]
+    place = f"{where}.mapping"
+    if operation.mapping and operation.mapping not in names:
+        yield place, f"there is no mapping {operation.mapping!r} (mappings: {_list(names)})"
+        return
+    process = mapping_process(group, operation)
+    mapping = resolve_mapping(workload, group, operation)
+    if mapping is None:
+        yield place, f"say which mapping (process {process!r} has not exactly one of a file)"
+        return
+    if mapping.process != process:
+        yield (
+            place,
+            f"mapping {mapping.name!r} belongs to process {mapping.process!r}, "
+            f"these threads to {process!r}",
+        )
+    if operation.write and not mapping.writable:
+        yield (
+            f"{where}.write",
+            f"mapping {mapping.name!r} is not writable (set writable = true there)",
+        )
+    # Sizes of VMAs are known only when their file is; a missing file is reported elsewhere.
+    files = [file.name for file in workload.files]
+    if (mapping.size_bytes or mapping.file in files) and (
+        operation.pages > workload.vma_pages(mapping)
+    ):
+        yield f"{where}.size", f"is larger than a VMA of mapping {mapping.name!r}"
+
+
+def _operation_target(workload: Workload, operation: Operation, place: str) -> Iterator[Finding]:
+    """The process that is read, or the threads that are killed, exist."""
+    target, threads = operation.target, [item.name for item in workload.threads]
+    if operation.op in ("read_proc", "gup") and target and target not in workload.processes:
+        known = _list(workload.processes)
+        yield place, f"there is no process {target!r} (processes: {known})"
+    if operation.op == "kill" and target not in threads:
+        yield place, f"there are no threads {target!r} (threads: {_list(threads)})"
+
+
+def mapping_process(group: Threads, operation: Operation) -> str:
+    """The process whose mapping an operation works on: gup may name another one."""
+    return operation.target if operation.op == "gup" and operation.target else group.process
 
 
 def resolve_mapping(workload: Workload, group: Threads, operation: Operation) -> Mapping | None:
     """The mapping an operation works on: the named or only one of its process, else None."""
     if operation.mapping:
         return workload.mapping(operation.mapping)
-    process = operation.target if operation.op == "gup" and operation.target else group.process
+    process = mapping_process(group, operation)
     own = [mapping for mapping in workload.mappings if mapping.process == process and mapping.file]
     return own[0] if len(own) == 1 else None

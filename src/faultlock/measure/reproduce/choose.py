@@ -74,6 +74,11 @@ def choose(scenario: str, property_name: str = "") -> Reproducer | None:
     return None
 
 
+def _without_licence(path: Path) -> str:
+    """A part of the program; its licence line stands once, at the top of the whole."""
+    return path.read_text().partition("\n")[2]
+
+
 def _comment(text: str) -> str:
     """Text from a file, made safe inside a C comment."""
     printable = "".join(c if c.isprintable() else "?" for c in text)
@@ -99,9 +104,9 @@ def source_text(
     counterexample: Sequence[Any] = (),
 ) -> str:
     """The complete single-file C program, with the counterexample it comes from as a comment."""
-    body = (FOLDER / f"{reproducer.name}.c").read_text()
+    body = _without_licence(FOLDER / f"{reproducer.name}.c")
     for header in ("prelude.h", "fuse.h"):
-        body = body.replace(f'#include "{header}"\n', (FOLDER / header).read_text())
+        body = body.replace(f'#include "{header}"\n', _without_licence(FOLDER / header))
     head = [
         f"Shows on a real kernel: {reproducer.shows}.",
         _comment(f"Model: policy {policy or 'not said'}, scenario {scenario}, property "

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 #include "prelude.h"
 /*
  * T1 reads a cold page. T2 forks: it owns mmap_lock and must write-lock T1's VMA. T3 maps memory, which

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 #include "prelude.h"
 /*
  * T1 calls write(2) with a buffer in a cold file mapping: the kernel itself faults, under mmap_lock. T2

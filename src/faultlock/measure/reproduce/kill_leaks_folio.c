@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 #include "prelude.h"
 /*
  * As a second waiter is killed while it waits for a folio, it must give back its reference. A folio with

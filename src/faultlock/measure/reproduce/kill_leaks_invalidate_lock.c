@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 #include "prelude.h"
 /*
  * Two processes fault on one page that is being read. The second one waits for the folio with the file's

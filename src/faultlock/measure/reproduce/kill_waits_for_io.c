@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 #include "prelude.h"
 /*
  * A task is killed while it waits for its page. How long until it is gone? Once with readahead (the

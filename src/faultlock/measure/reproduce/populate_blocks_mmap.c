@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 #include "prelude.h"
 /*
  * T1 maps 256 cold pages with MAP_POPULATE: eight readahead windows, one after the other. T2 calls mmap.
