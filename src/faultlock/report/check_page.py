@@ -24,12 +24,21 @@ def check_page(result: Mapping[str, Any], command: str) -> str:
     """The page for a `check --json` result; `command` is what reproduces it."""
     page = html.Page(f"faultlock check {result['policy']}", verdict_of(result), state_of(result))
     broken = [one for one in result["results"] if one["verdict"] == "violated"]
-    page.add("Results", _results(result))
+    page.add("Results", *_results(result))
     if broken:
         page.add("Counterexamples", *_counterexamples(broken))
     add_policy_diff(page, "drop-retry", str(result["policy"]))
-    page.add("How to reproduce", html.reproduce([command], [ASSUMED]))
+    page.add("How to reproduce", html.reproduce([command], [assumptions(result)]))
     return html.render(page)
+
+
+def assumptions(result: Mapping[str, Any]) -> str:
+    """What the verdicts assume, as the result says it, else in general."""
+    said = result.get("assumed")
+    if not said:
+        return ASSUMED
+    text = said if isinstance(said, str) else "; ".join(map(str, said))
+    return f"Assumed: {text}."
 
 
 def verdict_of(result: Mapping[str, Any]) -> list[str]:
@@ -78,11 +87,22 @@ def _plural(count: int, word: str) -> str:
     return f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
 
 
-def _results(result: Mapping[str, Any]) -> Markup:
+def _results(result: Mapping[str, Any]) -> list[Markup]:
+    """What is not `holds` in full; the others in one line per scenario, in full on demand."""
     header, rows = check_rows(result)
     order = {"violated": 0, "unknown": 1}
-    rows.sort(key=lambda row: order.get(row[2], 2))
-    return html.table(header, rows)
+    news = sorted((row for row in rows if row[2] in order), key=lambda row: order[row[2]])
+    rest = [row for row in rows if row[2] not in order]
+    parts = [html.table(header, news)] if news else []
+    if rest:
+        scenarios = list(dict.fromkeys(row[0] for row in rest))
+        counts = [[name, sum(row[0] == name for row in rest)] for name in scenarios]
+        parts += [
+            tag("h3", "Holds"),
+            html.table(["scenario", "properties that hold"], counts),
+            tag("details", tag("summary", "each of them"), html.table(header, rest)),
+        ]
+    return parts
 
 
 def _counterexamples(broken: list[Mapping[str, Any]]) -> list[Markup]:

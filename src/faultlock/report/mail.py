@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from faultlock.report.check_page import ASSUMED, verdict_of
+from faultlock.report.check_page import assumptions, verdict_of
 from faultlock.report.tables import (
     MAIL_COLUMNS,
     Table,
@@ -41,7 +41,7 @@ def check_mail(result: Mapping[str, Any], command: str) -> str:
     broken = [one for one in result["results"] if one.get("counterexample")]
     shortest = min(broken, key=lambda one: len(one["counterexample"]), default=None)
     extra = _interleaving(shortest) if shortest else []
-    return _letter(verdict_of(result), tables, [ASSUMED], command, extra)
+    return _letter(verdict_of(result), tables, [assumptions(result)], command, extra)
 
 
 def validate_mail(result: Mapping[str, Any], verdict: Sequence[str], command: str) -> str:

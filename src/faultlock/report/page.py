@@ -90,12 +90,19 @@ def table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> Markup:
     )
     body = [
         tag("tr", tag("th", row[0], scope="row"),
-            *(tag("td", cell, class_=kind) for cell, kind in zip(row[1:], kinds[1:], strict=True)))
+            *(tag("td", cell, class_=_cell_class(cell, kind))
+              for cell, kind in zip(row[1:], kinds[1:], strict=True)))
         for row in rows
     ]
     return tag(
         "div", tag("table", tag("thead", head), tag("tbody", *body)), class_="scroll", tabindex=0
     )
+
+
+def _cell_class(cell: object, kind: str | None) -> str | None:
+    """Verdicts are coloured wherever they stand."""
+    state = {"violated": BAD, "unknown": UNKNOWN, "holds": GOOD}.get(str(cell))
+    return " ".join(filter(None, (kind, state and f"is-{state}"))) or None
 
 
 def reproduce(commands: Sequence[str], notes: Sequence[str] = ()) -> Markup:
