@@ -8,9 +8,8 @@ reductions that were on when it was found.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,26 +17,19 @@ import numpy as np
 from faultlock.check.explore import Exploration
 from faultlock.check.notes import holdings_of, note_of
 from faultlock.check.reduce import fused_labels
+from faultlock.check.schedule import Move, schedule_text
 from faultlock.errors import FaultlockError
 from faultlock.lang import program as ir
 from faultlock.lang.evaluate import BLOCKED, CHOICE, ERROR, FAILED, Machine
 from faultlock.lang.native import FINISHED, NO_CHOICE, NativeProgram
 
 Array = Any
-MAX_SCHEDULE_STEPS = 1_000_000
-GROUP = re.compile(r"(\d+)(?:x(\d+))?(?:=(-?\d+))?")
 
 
 class ReplayError(Exception):
     """The reference interpreter and the native code disagree: a defect of faultlock."""
 
 
-@dataclass(frozen=True)
-class Move:
-    """One step: which thread (1-based), and the value of its choose()."""
-
-    thread: int
-    choice: int | None = None
 
 
 @dataclass
@@ -63,37 +55,6 @@ class Run:
     def schedule(self) -> str:
         """The schedule of all steps."""
         return schedule_text([step.move for step in self.steps])
-
-
-def schedule_text(moves: list[Move]) -> str:
-    """Moves as text; equal neighbours without a choice are counted."""
-    parts = []
-    for move, group in groupby(moves):
-        count = len(list(group))
-        if move.choice is not None:
-            parts += [f"{move.thread}={move.choice}"] * count
-        else:
-            parts.append(f"{move.thread}x{count}" if count > 1 else f"{move.thread}")
-    return ",".join(parts)
-
-
-def parse_schedule(text: str, threads: int) -> list[Move]:
-    """Moves from text.  Raises FaultlockError that names the part that is wrong."""
-    moves: list[Move] = []
-    for part in text.replace(" ", "").split(","):
-        found = GROUP.fullmatch(part)
-        if found is None:
-            raise FaultlockError(
-                f"schedule: {part!r} is not THREAD, THREADxCOUNT or THREAD=CHOICE; "
-                "copy the schedule that check printed"
-            )
-        thread, count = int(found[1]), int(found[2] or 1)
-        if not 1 <= thread <= threads:
-            raise FaultlockError(f"schedule: {part!r}: threads are 1 .. {threads}")
-        if len(moves) + count > MAX_SCHEDULE_STEPS:
-            raise FaultlockError(f"schedule: more than {MAX_SCHEDULE_STEPS} steps")
-        moves += [Move(thread, None if found[3] is None else int(found[3]))] * count
-    return moves
 
 
 # ---- from states to steps ------------------------------------------------------------------------

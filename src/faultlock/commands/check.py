@@ -216,7 +216,7 @@ def _witnesses(found: list[ScenarioResult], width: int) -> None:
 
 
 def _replay(arguments: argparse.Namespace, scenarios: list[Scenario]) -> int:
-    from faultlock.check.path import parse_schedule
+    from faultlock.check.schedule import parse_schedule
     from faultlock.check.path import replay as replay_moves
     from faultlock.check.result import path_lines, step_row
     from faultlock.check.scenarios import compile_scenario

@@ -14,7 +14,7 @@ HELP = """\
 Open a local web page to step through the states of a scenario by hand.
 
 The page is served on 127.0.0.1 only, under an address with a random token, until Ctrl-C.
---jump starts at a schedule ("1 1 2:0") or at the counterexample in a `check --json` file."""
+--jump starts at a schedule ("1x2,2=0") or at the counterexample in a `check --json` file."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,11 +26,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from faultlock.check.scenario import compile_scenario
+    from faultlock.check.scenarios import compile_scenario, find_scenario
     from faultlock.explore.server import ExploreServer
     from faultlock.explore.session import Session
 
-    session = Session(compile_scenario(arguments.scenario, arguments.policy))
+    session = Session(compile_scenario(arguments.policy, find_scenario(arguments.scenario)))
     if arguments.jump:
         session.jump(_schedule(arguments.jump, arguments.scenario))
     if arguments.once:

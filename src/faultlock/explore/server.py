@@ -16,7 +16,7 @@ from threading import Lock
 from typing import Any
 
 from faultlock.errors import FaultlockError
-from faultlock.explore.session import Session, parse_schedule
+from faultlock.explore.session import Session
 
 MAX_BODY_BYTES = 100_000
 LOOPBACK = "127.0.0.1"
@@ -80,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(404, "text/plain", "there is only the page and its state\n")
 
     def do_POST(self) -> None:
-        """A move: {"do": "1:2"}, {"back": 1} or {"jump": "1 1 2"}."""
+        """A move: {"do": "1=2"}, {"back": 1} or {"jump": "1x2,2"}."""
         path = self._allowed()
         if path is None:
             return
@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _carry_out(self, request: dict[str, Any]) -> None:
         session = self.server.session
         if "do" in request:
-            for move in parse_schedule(str(request["do"])):
+            for move in session.parsed(str(request["do"])):
                 session.do(move)
         elif "back" in request:
             session.back(int(request["back"]))

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """One walk through a scenario: the schedule so far, what is enabled, the state by name.
 
-The walk runs on the reference interpreter.  A schedule is text: `1 1 2:3 1` means thread 1
-twice, thread 2 with choice 3, thread 1.
+The walk runs on the reference interpreter; schedules are those that `check` prints.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from faultlock.check.schedule import Move, parse_schedule, schedule_text
 from faultlock.errors import FaultlockError
 from faultlock.lang.evaluate import (
     BLOCKED,
@@ -25,34 +24,6 @@ from faultlock.lang.program import CHOOSE, Program
 
 MAX_STEPS = 10_000
 MAX_CHOICES = 256
-_MOVE = re.compile(r"(\d{1,5})(?::(-?\d{1,18}))?")
-
-
-@dataclass(frozen=True)
-class Move:
-    """One step of one thread; `choice` only where the step asks for a value."""
-
-    thread: int
-    choice: int | None = None
-
-    def __str__(self) -> str:
-        return str(self.thread) if self.choice is None else f"{self.thread}:{self.choice}"
-
-
-def parse_schedule(text: str) -> list[Move]:
-    """Moves of a schedule text; raises FaultlockError naming the first bad word."""
-    moves = []
-    for word in text.replace(",", " ").split():
-        match = _MOVE.fullmatch(word)
-        if match is None:
-            raise FaultlockError(
-                f"schedule: {word[:40]!r} is not a move; write THREAD or THREAD:CHOICE"
-            )
-        choice = None if match.group(2) is None else int(match.group(2))
-        moves.append(Move(int(match.group(1)), choice))
-    if len(moves) > MAX_STEPS:
-        raise FaultlockError(f"schedule: {len(moves)} moves, at most {MAX_STEPS}; cut it")
-    return moves
 
 
 @dataclass
@@ -74,19 +45,19 @@ class Session:
         return machine
 
     def _replayed(self) -> Machine:
+        if len(self.moves) > MAX_STEPS:
+            raise FaultlockError(f"schedule: {len(self.moves)} moves, at most {MAX_STEPS}; cut it")
         machine = self.start()
         self.trouble = ""
         for number, move in enumerate(self.moves, start=1):
-            if not 1 <= move.thread <= len(self.program.threads):
-                raise FaultlockError(
-                    f"schedule: move {number} ({move}): there is no thread {move.thread}"
-                )
             label = machine.get(("pc", move.thread))
             chooses = label != 0 and self.program.step_at(label).kind == CHOOSE
             outcome = machine.step(move.thread, move.choice)
             refused = outcome.code in (BLOCKED, CHOICE, FINISHED)
             if refused or (move.choice is not None and not chooses):
-                raise FaultlockError(f"schedule: move {number} ({move}) is not possible here")
+                raise FaultlockError(
+                    f"schedule: move {number} ({schedule_text([move])}) is not possible here"
+                )
             if outcome.code in (FAILED, ERROR):
                 self.trouble = self._failure(outcome.code, outcome.a)
         return machine
@@ -108,7 +79,11 @@ class Session:
 
     def jump(self, text: str) -> None:
         """Replace the walk by a schedule."""
-        self._become(parse_schedule(text))
+        self._become(self.parsed(text))
+
+    def parsed(self, text: str) -> list[Move]:
+        """The moves of a schedule text; raises FaultlockError naming what is wrong."""
+        return parse_schedule(text, len(self.program.threads)) if text.strip() else []
 
     def _become(self, moves: list[Move]) -> None:
         before = self.moves
@@ -135,7 +110,7 @@ class Session:
                     "at": f"{step.file}:{step.line}" if step else "",
                     "function": step.function if step else "",
                     "text": step.text if step else "finished",
-                    "moves": [str(move) for move in self._moves_of(number)],
+                    "moves": [schedule_text([move]) for move in self._moves_of(number)],
                     "daemon": entry.daemon,
                 }
             )
@@ -195,7 +170,7 @@ class Session:
         """All of it as plain data for the page."""
         return {
             "scenario": self.program.name,
-            "schedule": " ".join(map(str, self.moves)),
+            "schedule": schedule_text(self.moves),
             "steps": len(self.moves),
             "threads": self.enabled(),
             "state": self.variables(),

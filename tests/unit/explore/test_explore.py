@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from faultlock.check.schedule import Move
 from faultlock.errors import FaultlockError
 from faultlock.explore.server import ExploreServer
-from faultlock.explore.session import Move, Session, parse_schedule
+from faultlock.explore.session import Session
 from faultlock.lang.model import compile_model, load_model
 
 KERNEL = '''"""A small kernel."""
@@ -55,8 +56,8 @@ def session(tmp_path: Path) -> Session:
 
 def test_moves_choices_and_blocking(session: Session) -> None:
     threads = session.enabled()
-    assert threads[0]["moves"] == ["1:1", "1:3"] and threads[1]["moves"] == ["2"]
-    session.jump("1:1 1")
+    assert threads[0]["moves"] == ["1=1", "1=3"] and threads[1]["moves"] == ["2"]
+    session.jump("1=1,1")
     assert session.variables()["box 1"] == {"value": 1}
     assert session.enabled()[0]["moves"] == []
     session.do(Move(2))
@@ -66,7 +67,7 @@ def test_moves_choices_and_blocking(session: Session) -> None:
 
 
 def test_a_violated_property_is_named(session: Session) -> None:
-    session.jump("1:3, 1")
+    session.jump("1=3, 1")
     assert session.violated() == ["S1 small: The box holds less than three."]
     session.back()
     assert session.violated() == []
@@ -75,22 +76,22 @@ def test_a_violated_property_is_named(session: Session) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x", "'x' is not a move"),
-        ("9", "there is no thread 9"),
-        ("1:2", "not possible here"),
+        ("x", "'x' is not THREAD"),
+        ("9", "threads are 1 .. 2"),
+        ("1=2", "not possible here"),
         ("1", "not possible here"),
     ],
 )
 def test_bad_schedules_leave_the_walk_as_it_was(session: Session, text: str, message: str) -> None:
-    session.jump("1:1")
+    session.jump("1=1")
     with pytest.raises(FaultlockError, match=message):
         session.jump(text)
-    assert session.view()["schedule"] == "1:1"
+    assert session.view()["schedule"] == "1=1"
 
 
-def test_a_schedule_has_a_longest_length() -> None:
+def test_a_schedule_has_a_longest_length(session: Session) -> None:
     with pytest.raises(FaultlockError, match="at most"):
-        parse_schedule("1 " * 10_001)
+        session.jump("1x10001")
 
 
 @pytest.fixture
@@ -115,9 +116,9 @@ def ask(url: str, body: Any = None, host: str = "") -> tuple[int, str]:
 
 def test_the_page_and_a_move(server: ExploreServer) -> None:
     assert "faultlock explore" in ask(server.address)[1]
-    status, text = ask(server.address + "move", {"do": "1:3"})
-    assert status == 200 and json.loads(text)["schedule"] == "1:3"
-    status, text = ask(server.address + "move", {"do": "1:3"})
+    status, text = ask(server.address + "move", {"do": "1=3"})
+    assert status == 200 and json.loads(text)["schedule"] == "1=3"
+    status, text = ask(server.address + "move", {"do": "1=3"})
     assert status == 409 and "not possible" in json.loads(text)["error"]
 
 
