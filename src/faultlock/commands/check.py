@@ -166,7 +166,7 @@ def _print(arguments: argparse.Namespace, found: list[ScenarioResult], interrupt
         from faultlock.report.check_page import check_page
 
         with atomic_write(arguments.html) as stream:
-            stream.write(check_page(result, command))  # type: ignore[arg-type]
+            stream.write(check_page(result, command))
     if arguments.format == "json":
         console.out_json(result)
     elif arguments.format == "ktap":
@@ -216,10 +216,10 @@ def _witnesses(found: list[ScenarioResult], width: int) -> None:
 
 
 def _replay(arguments: argparse.Namespace, scenarios: list[Scenario]) -> int:
-    from faultlock.check.schedule import parse_schedule
     from faultlock.check.path import replay as replay_moves
     from faultlock.check.result import path_lines, step_row
     from faultlock.check.scenarios import compile_scenario
+    from faultlock.check.schedule import parse_schedule
     from faultlock.check.verdict import broken_at_end
     from faultlock.lang.native import compile_native
 
