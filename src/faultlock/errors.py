@@ -12,10 +12,10 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Literal, overload
 
 EXIT_OK = 0
 EXIT_VIOLATED = 1
@@ -69,13 +69,27 @@ class LanguageErrors(FaultlockError):
         super().__init__("\n".join(str(error) for error in self.errors))
 
 
-@contextmanager
-def atomic_write(path: Path | str, mode: str = "w") -> Iterator[IO[str] | IO[bytes]]:
+@overload
+def atomic_write(
+    path: Path | str, mode: Literal["w"] = "w"
+) -> AbstractContextManager[IO[str]]: ...
+
+
+@overload
+def atomic_write(path: Path | str, mode: Literal["wb"]) -> AbstractContextManager[IO[bytes]]: ...
+
+
+def atomic_write(path: Path | str, mode: str = "w") -> AbstractContextManager[Any]:
     """Open a temporary file beside `path`; on success it takes the place of `path`.
 
     On any error `path` is left as it was and the temporary file is removed.
     Raises FaultlockError when the folder cannot be written.
     """
+    return _atomic_write(path, mode)
+
+
+@contextmanager
+def _atomic_write(path: Path | str, mode: str) -> Iterator[IO[Any]]:
     target = Path(path)
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)

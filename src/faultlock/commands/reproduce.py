@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     source = source_text(reproducer, item.scenario, item.property_name, item.policy, item.steps)
     if arguments.output:
         with atomic_write(arguments.output) as stream:
-            stream.write(source)  # type: ignore[call-overload]
+            stream.write(source)
     attempts = {
         kernel.name: attempt(source, kernel, arguments.limit) for kernel in arguments.kernel
     }

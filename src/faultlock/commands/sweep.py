@@ -8,7 +8,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from faultlock.errors import EXIT_INTERRUPTED, EXIT_OK, FaultlockError, atomic_write
 from faultlock.report import console
@@ -118,7 +118,7 @@ def _report(store: Store, about: dict[str, Any], arguments: argparse.Namespace) 
     if arguments.html:
         command = shlex.join(["faultlock", *sys.argv[1:]])
         with atomic_write(arguments.html) as stream:
-            cast("IO[str]", stream).write(sweep_page(about, table, maps, chosen, command))
+            stream.write(sweep_page(about, table, maps, chosen, command))
     if arguments.json:
         _json(about, found, metric)
         return

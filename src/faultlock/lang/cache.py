@@ -64,7 +64,7 @@ def save_program(program: Program) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         _make_room(folder)
         with atomic_write(folder / f"{program.digest}.program", "wb") as stream:
-            pickle.dump(program, stream, protocol=pickle.HIGHEST_PROTOCOL)  # type: ignore[arg-type]
+            pickle.dump(program, stream, protocol=pickle.HIGHEST_PROTOCOL)
     except (OSError, FaultlockError, RecursionError):
         return
 

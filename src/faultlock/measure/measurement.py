@@ -115,4 +115,4 @@ def write_measurement(path: Path, document: Mapping[str, Any]) -> None:
     """Writes a measurement, whole or not at all. Raises FaultlockError."""
     check_measurement(document, str(path))
     with atomic_write(path) as stream:
-        stream.write(json.dumps(document, indent=1, allow_nan=False) + "\n")  # type: ignore[call-overload]
+        stream.write(json.dumps(document, indent=1, allow_nan=False) + "\n")

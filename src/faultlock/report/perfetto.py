@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from faultlock.errors import FaultlockError, atomic_write
 
@@ -65,7 +65,7 @@ def write_perfetto(
             raise FaultlockError(f"{path}: slice {piece.name!r} names a thread that has no track")
     lanes = _lanes(requests)
     with atomic_write(path, "wb") as stream:
-        writer = _Writer(cast("IO[bytes]", stream))
+        writer = _Writer(stream)
         writer.tracks(title, threads, 1 + max(lanes, default=-1))
         for _, _, event in sorted(_events(slices, requests, lanes), key=lambda item: item[:2]):
             writer.event(*event)

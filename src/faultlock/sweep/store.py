@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from faultlock.errors import FaultlockError, atomic_write
 from faultlock.sweep.cell import Row
@@ -35,7 +35,7 @@ class Store:
         except OSError as error:
             raise FaultlockError(f"{folder}: cannot be made: {error.strerror}") from None
         with atomic_write(folder / MANIFEST) as stream:
-            json.dump(manifest, cast("IO[str]", stream), indent=2)
+            json.dump(manifest, stream, indent=2)
 
     def _check(self, manifest: dict[str, Any]) -> None:
         path = self.folder / MANIFEST
@@ -69,7 +69,7 @@ class Store:
         import polars
 
         with atomic_write(self._path(number), "wb") as stream:
-            polars.DataFrame(rows).write_parquet(cast("IO[bytes]", stream))
+            polars.DataFrame(rows).write_parquet(stream)
 
     def rows(self) -> list[Row]:
         """All rows, by cell.  Raises FaultlockError on a file that is no Parquet."""
