@@ -169,9 +169,12 @@ class Layout(Placement):
                 place = Place(offsets[0] + instance - 1, 1, False)
                 yield Variable(("free", struct, instance), place, "free")
 
-    def describe(self, state: Any) -> dict[str, Any]:
+    def describe(self, state: Any, most: int = 1000) -> dict[str, Any]:
         """The state for humans: {"threads": {n: {"at": "function:line", locals...}},
-        struct: {instance: {field: value or list}}}; locals that mean something now only."""
+        struct: {instance: {field: value or list}}}; locals that mean something now only.
+
+        most: instances of a struct, and elements of an array, that are listed; where there are
+        more, "more" says how many instances were left out."""
         threads: dict[int, dict[str, Any]] = {}
         for thread in range(1, self.thread_count + 1):
             label = self.pc(state, thread)
@@ -181,15 +184,20 @@ class Layout(Placement):
                 about[f"{function}.{name}"] = self.get_local(state, thread, function, name)
             threads[thread] = about
         result: dict[str, Any] = {"threads": threads}
-        for name in self.program.structs:
+        for name, count in self.counts.items():
+            shown = range(1, min(count, most) + 1)
             result[name] = {
-                instance: self._describe_instance(state, name, instance)
-                for instance in range(1, self.counts[name] + 1)
+                instance: self._describe_instance(state, name, instance, most)
+                for instance in shown
                 if name not in self._free or self.is_allocated(state, name, instance)
             }
+            if count > most:
+                result[name]["more"] = count - most
         return result
 
-    def _describe_instance(self, state: Any, struct: str, instance: int) -> dict[str, Any]:
+    def _describe_instance(
+        self, state: Any, struct: str, instance: int, most: int
+    ) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for field in self.program.structs[struct].fields.values():
             if field.own:
@@ -198,7 +206,7 @@ class Layout(Placement):
             if length is None:
                 values[field.name] = self.get(state, struct, instance, field.name)
             else:
-                elements = range(length)
+                elements = range(min(length, most))
                 values[field.name] = [
                     self.get(state, struct, instance, field.name, e) for e in elements
                 ]

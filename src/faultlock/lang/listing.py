@@ -50,7 +50,8 @@ class Printer:
                 return f"{operator}({sides})", tight
             case ir.Binary(operator, left, right) | ir.Logical(operator, left, right):
                 level = PRECEDENCE[operator]
-                first = self.expression(left, level, owner)
+                chained = level == PRECEDENCE["=="]  # a == b == c would mean something else
+                first = self.expression(left, level + chained, owner)
                 return f"{first} {operator} {self.expression(right, level + 1, owner)}", level
             case ir.Conditional(test, then, otherwise):
                 parts = [self.expression(each, 1, owner) for each in (then, test, otherwise)]

@@ -151,8 +151,9 @@ def compile_native(
     key = text or f"{program.digest} {mode} {checks} {values}"
     paths = {each: cache_folder() / f"{digest(f'{each} {key}')}.o" for each in EFFORTS}
     for each in ("best", effort):
-        if paths[each].exists():
-            return NativeProgram(program, layout, paths[each].read_bytes())
+        kept = kept_code(paths[each])
+        if kept is not None:
+            return NativeProgram(program, layout, kept)
     machine_code = compile_text(text or llvm_text(program, layout, checks), effort)
     save(paths[effort], machine_code)
     return NativeProgram(program, layout, machine_code)
@@ -167,16 +168,27 @@ def digest(text: str) -> str:
     return hashlib.sha256(f"{host}\n{text}".encode()).hexdigest()[:40]
 
 
+def kept_code(path: Path) -> bytes | None:
+    """Object code from the cache; None when there is none or the file is damaged."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    check, machine_code = content[:CHECK_BYTES], content[CHECK_BYTES:]
+    return machine_code if check == hashlib.sha256(machine_code).digest() else None
+
+
 def save(path: Path, machine_code: bytes) -> None:
-    """Keep object code; a cache that cannot be written is no error."""
+    """Keep object code behind its digest; a cache that cannot be written is no error."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path, "wb") as stream:
-            stream.write(machine_code)  # type: ignore[arg-type]
+            stream.write(hashlib.sha256(machine_code).digest() + machine_code)
     except (OSError, FaultlockError):
         return
 
 
+CHECK_BYTES = hashlib.sha256().digest_size
 EFFORTS = {"quick": 0, "best": 1}  # level of LLVM's code generator: 0 is FastISel
 QUICK_PASSES = ("always_inliner", "sroa", "instruction_combine", "simplify_cfg")
 

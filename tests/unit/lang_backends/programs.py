@@ -122,3 +122,30 @@ def spinning(threads: int = 2) -> ir.Program:
     for _ in range(threads):
         b.thread("worker")
     return b.program
+
+
+def pool(count: int, allocated: bool = True) -> ir.Program:
+    """A pool of `count` items and atomic functions take() -> item, give(item)."""
+    b = Builder(N_ITEMS=count)
+    b.threads(C(1))
+    b.struct(
+        "Item", ir.Param("N_ITEMS"), field("value", between(0, 9)), allocated=allocated
+    )  # fmt: skip
+    item = ir.Local("take", "item")
+    b.atomic("take", [], [ir.Alloc("Item", item), ir.Return(item)], "item")
+    n, last = ir.Local("take_many", "n"), ir.Local("take_many", "last")
+    more = ir.SetLocal(n, ir.Binary("-", n, C(1)))
+    loop = ir.While(ir.Binary(">", n, C(0)), (more, ir.Alloc("Item", last)), 7)
+    b.atomic("take_many", ["n"], [loop, ir.Return(last)], "last")
+    given = ir.Local("give", "item")
+    b.atomic("give", ["item"], [ir.Free("Item", given, 5)])
+    value, put = ir.Local("put", "value"), ir.Local("put", "item")
+    b.atomic("put", ["item", "value"], [
+        ir.SetField("Item", "value", put, None, value, 5, 6), ir.Return(C(0)),
+    ])  # fmt: skip
+    got = ir.LoadField("Item", "value", ir.Local("get", "item"), None, 5)
+    b.atomic("get", ["item"], [ir.Return(got)])
+    b.function("main", {})
+    b.step("main", ir.Finish())
+    b.thread("main")
+    return b.program
