@@ -106,7 +106,7 @@ class Writer:
 
     def return_failure(self, status: str) -> None:
         """Return from the function with this status (i32 operand)."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} writes no function that can fail")
 
     # ---- memory --------------------------------------------------------------------------------
 

@@ -155,15 +155,15 @@ class BodyWriter(Writer):
 
     def return_value(self, value: str) -> None:
         """Return from an atomic function."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} returns no value")
 
     def jump(self, label: str) -> None:
         """End the step at the label `label` (an operand)."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} has no labels to jump to")
 
     def return_jump(self, function: str) -> None:
         """End the step at the call site in the function's return cell."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} has no call sites")
 
     def finish(self) -> list[str]:
         """All lines, allocas first."""
