@@ -30,7 +30,9 @@ def run(arguments: argparse.Namespace) -> int:
     from faultlock.explore.server import ExploreServer
     from faultlock.explore.session import Session
 
-    session = Session(compile_scenario(arguments.policy, find_scenario(arguments.scenario)))
+    scenario = find_scenario(arguments.scenario)
+    title = f"{scenario.name} under {arguments.policy}: {scenario.question}"
+    session = Session(compile_scenario(arguments.policy, scenario), title)
     if arguments.jump:
         session.jump(_schedule(arguments.jump, arguments.scenario))
     if arguments.once:

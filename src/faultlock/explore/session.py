@@ -31,6 +31,7 @@ class Session:
     """A program, the moves made so far and the machine after them."""
 
     program: Program
+    title: str = ""
     moves: list[Move] = field(default_factory=list)
     trouble: str = ""
 
@@ -169,7 +170,7 @@ class Session:
     def view(self) -> dict[str, Any]:
         """All of it as plain data for the page."""
         return {
-            "scenario": self.program.name,
+            "scenario": self.title or self.program.name,
             "schedule": schedule_text(self.moves),
             "steps": len(self.moves),
             "threads": self.enabled(),
