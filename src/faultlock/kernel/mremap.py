@@ -36,11 +36,13 @@ def move_vma(vma: VMA, old: Address, length: Address, new: Address) -> bool:
     mm = vma.vm_mm
     vma_start_write(vma)
     with atomic:
-        copy = vm_area_dup(vma, mm, new, new + length)
+        pgoff: Index = 0
+        if vma.vm_file is not None:
+            pgoff = vma.vm_pgoff + old - vma.vm_start
+        copy = vm_area_alloc(mm, vma.vm_file, new, new + length, pgoff, vma.vm_flags)
         if copy is None:
             return False
-        if copy.vm_file is not None:
-            copy.vm_pgoff = vma.vm_pgoff + old - vma.vm_start
+        copy.anon_vma = vma.anon_vma
         vma_insert(mm, copy)
         vma_set_write_locked(copy)
     vma_link_file(copy)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from faultlock.lang import evaluate as ev
 from faultlock.lang.model import KERNEL_FOLDER, compile_model, load_model
-from faultlock.lang.program import Program
+from faultlock.lang.program import Program, Step
 
 LABEL = re.compile(r"#.*?\b(8\.\d+\.\d+[a-z]?)\b")
 HEAD = '''# SPDX-License-Identifier: GPL-2.0-only
@@ -91,6 +91,7 @@ class Scene:
         }
         self.choices: dict[str, int] = {}
         self.seen: list[tuple[int, str, int]] = []
+        self.labels_seen: list[int] = []
 
     # ---- state -----------------------------------------------------------------------------
 
@@ -149,6 +150,7 @@ class Scene:
         if outcome.code == ev.BLOCKED:
             return False
         self.seen.append((thread, Path(step.file).name, step.line))
+        self.labels_seen.append(label)
         self._follow(thread, step.function)
         return True
 
@@ -227,6 +229,10 @@ class Scene:
             return None
         step = self.program.step_at(pc)
         return Path(step.file).name, step.line
+
+    def steps_seen(self) -> list[Step]:
+        """The steps that were executed, in order."""
+        return [self.program.step_at(label) for label in self.labels_seen]
 
     def saw(self, label: str) -> bool:
         """Was a line with that step number executed?"""
