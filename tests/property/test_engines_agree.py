@@ -16,7 +16,7 @@ from faultlock.lang import program as ir
 from faultlock.lang.evaluate import Key, Machine, Outcome, Record
 from faultlock.lang.layout import Layout
 from faultlock.lang.listing import listing
-from faultlock.lang.python_text import PythonProgram
+from faultlock.lang.python_program import PythonProgram
 from tests.property.random_programs import programs
 
 ACTIONS = 60

@@ -9,19 +9,23 @@ against this one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from faultlock.lang import program as ir
 from faultlock.lang.constants import BINARY, UNARY, evaluate_constant
-from faultlock.lang.layout import RETURN_SITE, Layout, Variable
-from faultlock.lang.memory import Place, load, store
+from faultlock.lang.layout import RETURN_SITE
+from faultlock.lang.machine_state import Key, MachineState
 
 BLOCKED, RAN, CHOICE, FINISHED, FAILED, ERROR, CPU, SLEEP = range(8)
+__all__ = [
+    "BLOCKED", "CHOICE", "CPU", "ERROR", "FAILED", "FINISHED", "RAN", "SLEEP", "FailedCallError",
+    "Key", "Machine", "Outcome", "Record",
+]  # fmt: skip
+
 LOOP_LIMIT = 100_000
 RECORD_LIMIT = 1000
 WAKE = -1
 
-Key = tuple[Any, ...]
 Record = tuple[int, int, int, int]
 
 
@@ -63,7 +67,7 @@ class _EndOfStep(Exception):
         self.label = label
 
 
-class Machine:
+class Machine(MachineState):
     """Executes a program; `state` holds every variable that is not 0."""
 
     def __init__(
@@ -73,69 +77,16 @@ class Machine:
         mode: str = "check",
         entries: Iterable[int] | None = None,
     ) -> None:
+        super().__init__()
         self.program = program
         self.parameters = {**program.parameters, **(parameters or {})}
         self.simulate = mode == "simulate"
-        self.state: dict[Key, int] = {}
         self.thread = 1
         self.records: list[Record] = []
         if entries is None:
             entries = [thread.entry for thread in program.threads]
         for thread, entry in enumerate(entries, start=1):
             self.put(("pc", thread), entry)
-
-    # ---- state ---------------------------------------------------------------------------------
-
-    def get(self, key: Key) -> int:
-        """The value of a variable."""
-        return self.state.get(key, 0)
-
-    def put(self, key: Key, value: int) -> None:
-        """Set a variable; zeros are not kept."""
-        if value:
-            self.state[key] = value
-        else:
-            self.state.pop(key, None)
-
-    def to_bytes(self, layout: Layout) -> bytes:
-        """The state in a layout's bytes.
-
-        Raises ValueError when two variables that share bytes are both not 0: then a dead local
-        was not cleared."""
-        buffer = layout.new_state(entries=[])
-        written: dict[int, Key] = {}
-        for variable in layout.variables():
-            value = self.get(variable.key)
-            if variable.key[0] == "free":
-                _, struct, instance = variable.key
-                layout.set_allocated(buffer, struct, instance, value != 0)
-            elif value:
-                for byte in range(variable.place.offset, sum(variable.place[:2])):
-                    if byte in written:
-                        raise ValueError(f"{variable.key} and {written[byte]} share a byte")
-                    written[byte] = variable.key
-                store(buffer, variable.place, value)
-        return bytes(buffer)
-
-    def from_bytes(self, layout: Layout, buffer: Any) -> None:
-        """Take the state from a layout's bytes; of the locals, those that mean something now."""
-        self.state.clear()
-        for variable in layout.variables():
-            if self._is_stored(layout, buffer, variable):
-                self.put(variable.key, self._stored(layout, buffer, variable))
-
-    @staticmethod
-    def _is_stored(layout: Layout, buffer: Any, variable: Variable) -> bool:
-        if variable.key[0] != "local":
-            return True
-        _, thread, function, name = variable.key
-        return (function, name) in layout.active_locals(buffer, thread)
-
-    @staticmethod
-    def _stored(layout: Layout, buffer: Any, variable: Variable) -> int:
-        if variable.key[0] == "free":
-            return int(layout.is_allocated(buffer, *variable.key[1:]))
-        return load(buffer, Place(*variable.place))
 
     # ---- steps ---------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from faultlock.lang import program as ir
 from faultlock.lang.layout import Layout
+from faultlock.lang.llvm_free_maps import free_map_helpers
 from faultlock.lang.llvm_module import NO_CHOICE, RECORD_HELPERS, RECORD_LIMIT, LlvmModule
 from faultlock.lang.llvm_statements import STEP_ARGUMENTS, AtomicWriter, StepWriter
 from faultlock.lang.traverse import atomic_callees
@@ -38,7 +39,7 @@ def llvm_text(program: ir.Program, layout: Layout, checks: bool) -> str:
     functions = [AtomicWriter(module, each).text() for each in atomics]
     functions += [StepWriter(module, step).text() for step in program.steps]
     exports = [exported_call(module, function) for function in program.atomics.values()]
-    maps = [module.free_map_helpers(s) for s in program.structs.values() if s.allocated]
+    maps = [free_map_helpers(module, s) for s in program.structs.values() if s.allocated]
     parts = [
         DECLARATIONS,
         RECORD_HELPERS if module.simulate else "",
@@ -48,7 +49,8 @@ def llvm_text(program: ir.Program, layout: Layout, checks: bool) -> str:
         frame_table(layout),
         *functions,
         step_table(program),
-        dispatch(module),
+        exported_step(module),
+        exported_run(module),
         *exports,
     ]
     return "\n".join(parts)
@@ -120,10 +122,9 @@ def locate_thread(layout: Layout) -> str:
     )
 
 
-def dispatch(module: LlvmModule) -> str:
-    """`step` and `run`."""
-    layout = module.layout
-    bits, align = 8 * layout.pc_width, module.alignment(layout.pc_width)
+def find_step(module: LlvmModule) -> tuple[str, str]:
+    """Lines that make %label and %ended from %pc, and lines that make %step from %label."""
+    bits, align = 8 * module.layout.pc_width, module.alignment(module.layout.pc_width)
     look = f"""  %label.small = load i{bits}, ptr %pc, align {align}
   %label = zext i{bits} %label.small to i64
   %ended = icmp eq i64 %label, 0
@@ -131,20 +132,33 @@ def dispatch(module: LlvmModule) -> str:
     find = """  %step.p = getelementptr ptr, ptr @steps, i64 %label
   %step = load ptr, ptr %step.p, !invariant.load !0
 """
+    return look, find
+
+
+def exported_step(module: LlvmModule) -> str:
+    """`step`."""
+    look, find = find_step(module)
     types = STEP_ARGUMENTS.replace("noalias ", "")
     return f"""
 define i32 @step(ptr %S, i32 %thread32, i64 %choice, ptr %out) nounwind {{
-{locate_thread(layout)}{look}  br i1 %ended, label %finished, label %go
+{locate_thread(module.layout)}{look}  br i1 %ended, label %finished, label %go
 finished:
   ret i32 3
 go:
 {find}  %code = tail call fastcc i32 %step({types})
   ret i32 %code
 }}
+"""
 
+
+def exported_run(module: LlvmModule) -> str:
+    """`run`."""
+    look, find = find_step(module)
+    types = STEP_ARGUMENTS.replace("noalias ", "").replace("i64 %choice", f"i64 {NO_CHOICE}")
+    return f"""
 define i32 @run(ptr %S, i32 %thread32, ptr %out, i64 %fuel) nounwind {{
 entry:
-{locate_thread(layout)}  %count.p = getelementptr i64, ptr %out, i64 4
+{locate_thread(module.layout)}  %count.p = getelementptr i64, ptr %out, i64 4
   %none = icmp sle i64 %fuel, 0
   br i1 %none, label %empty, label %loop
 empty:
@@ -157,7 +171,7 @@ finished:
   store i64 %count, ptr %count.p
   ret i32 3
 go:
-{find}  %code = call fastcc i32 %step({types.replace("i64 %choice", f"i64 {NO_CHOICE}")})
+{find}  %code = call fastcc i32 %step({types})
   %more = add i64 %count, 1
   %ran = icmp eq i32 %code, 1
   br i1 %ran, label %stepped, label %other

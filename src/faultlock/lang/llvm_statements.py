@@ -7,8 +7,9 @@ from collections.abc import Iterable
 
 from faultlock.lang import program as ir
 from faultlock.lang.layout import RETURN_SITE
-from faultlock.lang.llvm_expressions import FAILED_ASSERTION, FAILED_MODEL, Writer
+from faultlock.lang.llvm_expressions import Writer
 from faultlock.lang.llvm_module import LOOP_LIMIT, NO_CHOICE, LlvmModule
+from faultlock.lang.llvm_writer import FAILED_ASSERTION, FAILED_MODEL
 from faultlock.lang.traverse import assigned_locals
 
 BLOCKED, RAN, CHOICE, FINISHED, CPU, SLEEP = 0, 1, 2, 3, 6, 7

@@ -15,7 +15,7 @@ from faultlock.lang import program as ir
 from faultlock.lang.evaluate import Machine
 from faultlock.lang.layout import Layout
 from faultlock.lang.native import ModelFailure, compile_native
-from faultlock.lang.python_text import PythonProgram
+from faultlock.lang.python_program import PythonProgram
 from tests.unit.lang_backends.programs import BOOL, INT, Builder, C, between, field, pool, spinning
 
 MODES = ["check", "simulate"]

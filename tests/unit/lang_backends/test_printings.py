@@ -7,7 +7,8 @@ import ast
 
 from faultlock.lang import program as ir
 from faultlock.lang.listing import Printer, listing
-from faultlock.lang.python_text import PythonProgram, python_text
+from faultlock.lang.python_program import PythonProgram
+from faultlock.lang.python_text import python_text
 from tests.unit.lang_backends.programs import C, spinning
 
 
