@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""fault+kill: a fault finds its page in flight, and the thread is killed (defects D1, D2, D4).
+"""fault+kill: a fault finds its page in flight, and its thread is killed (D1, D2).
 
-Actors: T1 reads page 0, which somebody's readahead is filling; T2 sends SIGKILL; the disk.
+T1 reads page 0, which somebody is reading in; the killer sends SIGKILL; the disk completes.
 """
 
 N_THREADS: Param = 3
-N_FOLIOS: Param = 1
-N_REQUESTS: Param = 1
 N_VMAS: Param = 1
 N_VMAS_PER_MM: Param = 1
 N_FILE_PAGES: Param = 1
 N_ADDRESS_PAGES: Param = 1
+N_FOLIOS: Param = 1
+N_REQUESTS: Param = 1
 MAX_WINDOW_PAGES: Param = 1
+MAX_REFCOUNT: Param = 7
+MMAP_LOTSAMISS: Param = 1
 
 
 @setup
@@ -28,11 +30,17 @@ def faulting():
     touch(0, False, True)
 
 
-@thread("T2")
-def killer():
+@thread("killer")
+def kill_t1():
     kill_task(1)
 
 
 @thread("disk", daemon=True)
 def disk():
     blk_done()
+
+
+@sometimes("V the page is mapped")
+def page_gets_mapped() -> bool:
+    """Some run maps the page."""
+    return is_mapped(0)

@@ -58,6 +58,7 @@ EVENT_NAMES = {
     "S14": "S14 single fill",
     "S15": "S15 no blocking on mmap_lock with a VMA read lock held",
     "S16": "S16 flag legality",
+    "L8": "L8 loops make progress",
 }
 PINNED = "vmf_vma"  # None once the fault lock is released: using it then is S7
 

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""fault+fork+kill: fork waits for a fault and is killed (killable in 7.0, not before).
+
+T1 reads page 0, in flight; fork waits for its VMA lock; the killer kills fork.
+"""
+
+N_THREADS: Param = 4
+N_VMAS: Param = 1
+N_VMAS_PER_MM: Param = 1
+N_FILE_PAGES: Param = 1
+N_ADDRESS_PAGES: Param = 1
+N_FOLIOS: Param = 1
+N_REQUESTS: Param = 1
+MAX_WINDOW_PAGES: Param = 1
+MAX_REFCOUNT: Param = 7
+MMAP_LOTSAMISS: Param = 1
+FORK_CHILD: Param = 0
+KERNEL_VERSION: Param = 700
+
+
+@setup
+def page_in_flight():
+    """One file, mapped for reading; its page is being read."""
+    mm = boot_mm()
+    mapping = boot_mapping(1)
+    boot_map(mm, boot_file(mapping, 0), 0, 1, 0, VM_READ)
+    boot_read(mapping, 0, 1)
+
+
+@thread("T1")
+def faulting():
+    touch(0, False, True)
+
+
+@thread("fork")
+def forking():
+    sys_fork()
+
+
+@thread("killer")
+def kill_fork():
+    kill_task(2)
+
+
+@thread("disk", daemon=True)
+def disk():
+    blk_done()
+
+
+@sometimes("V the page is mapped")
+def page_gets_mapped() -> bool:
+    """Some run maps the page."""
+    return is_mapped(0)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""fault+khugepaged: khugepaged collapses the page of a fault.
+
+T1 reads page 0, which is cached; khugepaged collapses the range.
+"""
+
+N_THREADS: Param = 3
+N_VMAS: Param = 1
+N_VMAS_PER_MM: Param = 1
+N_FILE_PAGES: Param = 2
+N_ADDRESS_PAGES: Param = 2
+N_FOLIOS: Param = 3
+N_REQUESTS: Param = 1
+MAX_WINDOW_PAGES: Param = 1
+MAX_REFCOUNT: Param = 9
+MMAP_LOTSAMISS: Param = 1
+COLLAPSE_ORDER: Param = 1
+
+
+@setup
+def pages_cached():
+    """One file of two pages, mapped for reading; both are cached."""
+    mm = boot_mm()
+    mapping = boot_mapping(2)
+    boot_map(mm, boot_file(mapping, 1), 0, 2, 0, VM_READ)
+    boot_cache(mapping, 0, 0)
+    boot_cache(mapping, 1, 0)
+
+
+@thread("T1")
+def faulting():
+    touch(0, False, True)
+
+
+@thread("khugepaged")
+def collapsing():
+    with atomic:
+        trap_enter()
+        file = open_file(1)
+    collapse_file(file, 0)
+    trap_exit()
+
+
+@thread("disk", daemon=True)
+def disk():
+    blk_done()
+
+
+@sometimes("V the page is mapped")
+def page_gets_mapped() -> bool:
+    """Some run maps the page."""
+    return is_mapped(0)

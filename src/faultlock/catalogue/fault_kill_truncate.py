@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""fault+kill+truncate: after a killed fault, can the file still be truncated (D1, C2)?
+
+T1 reads page 0, which is in flight; the killer sends SIGKILL; T3 truncates the file to nothing.
+"""
+
+N_THREADS: Param = 4
+N_VMAS: Param = 1
+N_VMAS_PER_MM: Param = 1
+N_FILE_PAGES: Param = 1
+N_ADDRESS_PAGES: Param = 1
+N_FOLIOS: Param = 1
+N_REQUESTS: Param = 1
+MAX_WINDOW_PAGES: Param = 1
+MAX_REFCOUNT: Param = 7
+MMAP_LOTSAMISS: Param = 1
+
+
+@setup
+def page_in_flight():
+    """One file, mapped for reading; its page is being read."""
+    mm = boot_mm()
+    mapping = boot_mapping(1)
+    boot_map(mm, boot_file(mapping, 0), 0, 1, 0, VM_READ)
+    boot_read(mapping, 0, 1)
+
+
+@thread("T1")
+def faulting():
+    touch(0, False, True)
+
+
+@thread("killer")
+def kill_t1():
+    kill_task(1)
+
+
+@thread("truncate")
+def truncating():
+    trap_enter()
+    ext4_setattr(file_mapping(), 0, False)
+    trap_exit()
+    thread_ends(3)
+
+
+@thread("disk", daemon=True)
+def disk():
+    blk_done()
+
+
+@sometimes("V the page is mapped")
+def page_gets_mapped() -> bool:
+    """Some run maps the page."""
+    return is_mapped(0)
+
+
+@eventually("L4 invalidate_lock progress")
+def truncate_ends() -> bool:
+    """A request for invalidate_lock exclusive is granted at last."""
+    return has_ended(3)

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""fault-missing+kill: a fault misses the page cache, and its thread is killed.
+
+T1 reads page 0, which is not cached; the killer sends SIGKILL; the disk completes.
+"""
+
+N_THREADS: Param = 3
+N_VMAS: Param = 1
+N_VMAS_PER_MM: Param = 1
+N_FILE_PAGES: Param = 1
+N_ADDRESS_PAGES: Param = 1
+N_FOLIOS: Param = 1
+N_REQUESTS: Param = 1
+MAX_WINDOW_PAGES: Param = 1
+MAX_REFCOUNT: Param = 7
+MMAP_LOTSAMISS: Param = 1
+
+
+@setup
+def nothing_cached():
+    """One file, mapped for reading; nothing is cached."""
+    mm = boot_mm()
+    mapping = boot_mapping(1)
+    boot_map(mm, boot_file(mapping, 1), 0, 1, 0, VM_READ)
+
+
+@thread("T1")
+def faulting():
+    touch(0, False, True)
+
+
+@thread("killer")
+def kill_t1():
+    kill_task(1)
+
+
+@thread("disk", daemon=True)
+def disk():
+    blk_done()
+
+
+@sometimes("V the page is mapped")
+def page_gets_mapped() -> bool:
+    """Some run maps the page."""
+    return is_mapped(0)

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""fault+mremap: a fault races with mremap, which moves its VMA.
+
+T1 reads page 0, which is cached; T2 moves the mapping to page 1.
+"""
+
+N_THREADS: Param = 2
+N_VMAS: Param = 2
+N_VMAS_PER_MM: Param = 2
+N_FILE_PAGES: Param = 1
+N_ADDRESS_PAGES: Param = 2
+N_FOLIOS: Param = 1
+N_REQUESTS: Param = 1
+MAX_WINDOW_PAGES: Param = 1
+MAX_REFCOUNT: Param = 7
+MMAP_LOTSAMISS: Param = 1
+
+
+@setup
+def page_cached():
+    """One file, mapped for reading at page 0; page 1 is free."""
+    mm = boot_mm()
+    mapping = boot_mapping(1)
+    boot_map(mm, boot_file(mapping, 0), 0, 1, 0, VM_READ)
+    boot_cache(mapping, 0, 0)
+
+
+@thread("T1")
+def faulting():
+    touch(0, False, True)
+
+
+@thread("mremap")
+def moving():
+    with atomic:
+        trap_enter()
+        grow = 1
+    sys_mremap(0, 1, grow, True)
+    trap_exit()
+
+
+@sometimes("V the page is mapped")
+def page_gets_mapped() -> bool:
+    """Some run maps the page."""
+    return is_mapped(0)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""fault+process-vm-readv+munmap: a remote reader faults a page in while it is unmapped.
+
+T1 reads the memory with process_vm_readv, which is a cold file mapping; T2 unmaps it; the disk completes.
+"""
+
+N_THREADS: Param = 3
+N_VMAS: Param = 1
+N_VMAS_PER_MM: Param = 1
+N_FILE_PAGES: Param = 1
+N_ADDRESS_PAGES: Param = 1
+N_FOLIOS: Param = 1
+N_REQUESTS: Param = 1
+MAX_WINDOW_PAGES: Param = 1
+MAX_REFCOUNT: Param = 7
+MMAP_LOTSAMISS: Param = 1
+
+
+@setup
+def nothing_cached():
+    """One file, mapped for reading; nothing is cached."""
+    mm = boot_mm()
+    mapping = boot_mapping(1)
+    boot_map(mm, boot_file(mapping, 1), 0, 1, 0, VM_READ)
+
+
+@thread("reader")
+def remote_reading():
+    with atomic:
+        trap_enter()
+        mm = task(1).mm
+    process_vm_readv(mm, 0, 1)
+    trap_exit()
+
+
+@thread("munmap")
+def unmapping():
+    trap_enter()
+    __vm_munmap(0, 1)
+    trap_exit()
+
+
+@thread("disk", daemon=True)
+def disk():
+    blk_done()
+
+
+@sometimes("V the page is mapped")
+def page_gets_mapped() -> bool:
+    """Some run maps the page."""
+    return is_mapped(0)

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""fault+truncate-simple: truncate on a file system without invalidate_lock.
+
+T1 reads page 0, which is cached; T2 truncates the file to nothing.
+"""
+
+N_THREADS: Param = 3
+N_VMAS: Param = 1
+N_VMAS_PER_MM: Param = 1
+N_FILE_PAGES: Param = 1
+N_ADDRESS_PAGES: Param = 1
+N_FOLIOS: Param = 2
+N_REQUESTS: Param = 1
+MAX_WINDOW_PAGES: Param = 1
+MAX_REFCOUNT: Param = 7
+MMAP_LOTSAMISS: Param = 1
+
+
+@setup
+def page_cached():
+    """One file of a simple file system; its page is cached."""
+    mm = boot_mm()
+    mapping = boot_mapping(1)
+    boot_map(mm, boot_file(mapping, 1), 0, 1, 0, VM_READ)
+    mapping.uses_invalidate_lock = False
+    boot_cache(mapping, 0, 0)
+
+
+@thread("T1")
+def faulting():
+    touch(0, False, True)
+
+
+@thread("truncate")
+def truncating():
+    trap_enter()
+    truncate_setsize(file_mapping(), 0, False)
+    trap_exit()
+
+
+@thread("disk", daemon=True)
+def disk():
+    blk_done()
+
+
+@sometimes("V the page is mapped")
+def page_gets_mapped() -> bool:
+    """Some run maps the page."""
+    return is_mapped(0)

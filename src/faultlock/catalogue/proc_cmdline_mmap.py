@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""proc-cmdline+mmap: a remote reader waits for I/O under mmap_lock, whatever the policy.
+
+T1 reads the memory of the process, which is a cold file mapping; T2 maps memory; the disk completes.
+"""
+
+N_THREADS: Param = 3
+N_VMAS: Param = 2
+N_VMAS_PER_MM: Param = 2
+N_FILE_PAGES: Param = 1
+N_ADDRESS_PAGES: Param = 2
+N_FOLIOS: Param = 1
+N_REQUESTS: Param = 1
+MAX_WINDOW_PAGES: Param = 1
+MAX_REFCOUNT: Param = 7
+MMAP_LOTSAMISS: Param = 1
+
+
+@setup
+def nothing_cached():
+    """One file, mapped for reading; nothing is cached."""
+    mm = boot_mm()
+    mapping = boot_mapping(1)
+    boot_map(mm, boot_file(mapping, 1), 0, 1, 0, VM_READ)
+
+
+@thread("monitor")
+def monitoring():
+    with atomic:
+        mm = task(1).mm
+    read_proc(mm, ProcFile.CMDLINE)
+
+
+@thread("mmap")
+def mapping_memory():
+    trap_enter()
+    vm_mmap_pgoff(None, -1, 1, 0, VM_READ | VM_WRITE, False)
+    trap_exit()
+
+
+@thread("disk", daemon=True)
+def disk():
+    blk_done()
+
+
+@sometimes("V the page is mapped")
+def page_gets_mapped() -> bool:
+    """Some run maps the page."""
+    return is_mapped(0)
