@@ -36,10 +36,15 @@ MAX_THREADS_PER_ENTRY = 16
 
 
 def assemble(
-    name: str, space: Namespace, values: dict[str, int], statistics: bool, everything: bool
+    name: str,
+    space: Namespace,
+    values: dict[str, int],
+    statistics: bool,
+    everything: bool,
+    ignored: frozenset[str] = frozenset(),
 ) -> Program | None:
     """Compile a namespace; None when there were errors (they are in space.errors)."""
-    symbols = Symbols(space)
+    symbols = Symbols(space, ignored=ignored)
     _find_wake_fields(symbols)
     _bind_parameters(symbols, values)
     threads = _threads(symbols)

@@ -79,7 +79,7 @@ class BlockCompiler(AssignmentCompiler):
             case ast.For():
                 return self._for(node)
             case ast.Assert():
-                return [self.assertion(node)]
+                return self.assertion(node)
             case ast.Return():
                 return self._return(node)
             case ast.Break():
@@ -144,8 +144,8 @@ class BlockCompiler(AssignmentCompiler):
             return []
         return [Emit(self.builder.symbols.number(self.builder.symbols.events, first.value), values)]
 
-    def assertion(self, node: ast.Assert) -> Stmt:
-        """assert condition, "S2 text" -> an event property."""
+    def assertion(self, node: ast.Assert) -> list[Stmt]:
+        """assert condition, "S2 text" -> an event property; [] when it is ignored."""
         text = node.msg.value if isinstance(node.msg, ast.Constant) else None
         if not isinstance(text, str) or not text:
             self.builder.error(
@@ -154,9 +154,11 @@ class BlockCompiler(AssignmentCompiler):
             text = "assert"
         test = self.builder.test(node.test)
         name = text.split()[0].rstrip(":")
+        if name in self.builder.symbols.ignored:
+            return []
         table = self.builder.symbols.assertions
         table.append(Assertion(name, text, self.builder.function.source.path, node.lineno))
-        return Assert(test, len(table))
+        return [Assert(test, len(table))]
 
     # ---- control within the step -------------------------------------------------------
 

@@ -148,6 +148,7 @@ def compile_model(
     parameters: Mapping[str, int] | None = None,
     statistics: bool = False,
     everything: bool = False,
+    ignored: frozenset[str] = frozenset(),
 ) -> Program:
     """Compile a model.
 
@@ -155,16 +156,18 @@ def compile_model(
     statistics: keep cpu, sleep and emit (the simulator); the checker drops them.
     everything: compile every function, called or not (lint), not only what the scenario's
     threads or the simulator's roles reach.
+    ignored: ids of event properties (S6) whose assertions are left out, so that runs go on
+    behind a violation that is known.
     Raises LanguageErrors with all refusals.
     """
     values = dict(parameters or {})
-    options = f"{model.name} {sorted(values.items())} {statistics} {everything}"
+    options = f"{model.name} {sorted(values.items())} {statistics} {everything} {sorted(ignored)}"
     digest = digest_of([options, *(text for source in model.sources for text in source.key())])
     kept = None if model.errors else load_program(digest)
     if kept is not None:
         return kept
     space = model.namespace()
-    program = assemble(model.name, space, values, statistics, everything)
+    program = assemble(model.name, space, values, statistics, everything, ignored)
     if space.errors:
         raise LanguageErrors(space.errors)
     assert program is not None

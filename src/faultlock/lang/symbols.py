@@ -66,6 +66,7 @@ class Symbols:
     costs: list[str] = field(default_factory=list)
     choices: list[str] = field(default_factory=list)
     bound: bool = False  # parameters are constants (checker), not run-time values
+    ignored: frozenset[str] = frozenset()  # event properties that are not compiled in
     wake_fields: set[str] = field(default_factory=set)
     own_first: dict[tuple[str, str], Expr] = field(default_factory=dict)
     _error_numbers: dict[ModelError, int] = field(default_factory=dict)
