@@ -25,8 +25,8 @@ class FaultEvents:
             "mm_filemap_add_to_page_cache": self._page_added,
             "page_cache_sync_ra": self._readahead_request,
             "page_cache_async_ra": self._readahead_request,
-            "page_cache_ra_order": self._readahead_window,
-            "page_cache_ra_unbounded": self._readahead_window,
+            "page_cache_ra_order": self._readahead_order,
+            "page_cache_ra_unbounded": self._readahead_unbounded,
         }
 
     def _page_fault(
@@ -58,7 +58,12 @@ class FaultEvents:
         self, thread: ThreadState, dev: int, ino: int, index: int, last_index: int
     ) -> None:
         # The range may reach beyond the end of the file: it says nothing of the file's size.
-        self._file_event(thread, self._world.file(dev, ino, -1), index, last_index, False)
+        file = self._world.file(dev, ino, -1)
+        self._file_event(thread, file, index, last_index, False)
+        fault = thread.fault
+        if fault is not None and fault.kind == FAULT and fault.vma >= 0 and file >= 0:
+            pages = self._world.recording.files[file].pages
+            self._world.boundaries.mapped_around(fault, index, last_index, pages)
 
     def _file_event(
         self, thread: ThreadState, file: int, first: int, last: int, is_fault: bool
@@ -107,35 +112,55 @@ class FaultEvents:
         """The page of a fault that fault-around served without mm_filemap_fault, or -1.
 
         The range is the aligned block of 16 pages around the page, unless cut at its beginning
-        (the mapping begins inside the block), at its end, or at both. Where both cuts are
-        possible the page numbers of inferred mappings of the file decide.
+        (the mapping begins inside the block), at its end, or at both. Then an inferred mapping of
+        the file close by is taken for a part of the same segment, if that is possible.
         """
         page = fault.address // PAGE
         place, count = page % 16, last - first + 1
         if count == 16:
             return first + place
-        possible = [first + place, last - (15 - place)]
+        # A mapping that begins inside the block is rarer than one that ends in it; where it must
+        # begin inside, it may end inside, too.
+        near = [
+            page - vma.start // PAGE + vma.offset // PAGE
+            for vma in space.vmas
+            if vma.inferred
+            and vma.open_file is not None
+            and vma.open_file.file == fault.file
+            and max(vma.start // PAGE - page, page - vma.end // PAGE) < 16
+        ]
+        possible = [first + place, *near, last - (15 - place)]
         possible = [index for index in possible if first <= index <= last]
-        for vma in space.vmas:
-            if vma.open_file is not None and vma.open_file.file == fault.file and vma.inferred:
-                index = page - vma.start // PAGE + vma.offset // PAGE
-                if index in possible:
-                    return index
-        if first == 0:
-            # The file's first page is where its first mapping begins.
-            return possible[-1] if possible else 0
-        return possible[0] if possible else -1
+        # The file's first page is where its first mapping begins.
+        return possible[0] if possible else (0 if first == 0 else -1)
 
     def _readahead_request(
         self, thread: ThreadState, dev: int, ino: int, index: int, req_count: int, *_: int
     ) -> None:
         self._readahead(thread, dev, ino, index, req_count)
 
-    def _readahead_window(
-        self, thread: ThreadState, dev: int, ino: int, index: int, *_: int
+    def _readahead_unbounded(
+        self, thread: ThreadState, dev: int, ino: int, index: int, nr_to_read: int, _: int
+    ) -> None:
+        self._world.file(dev, ino, index + nr_to_read - 1)  # it is cut at the end of the file
+        operation = self._readahead(thread, dev, ino, index, 0)
+        operation.windows += 1
+
+    def _readahead_order(
+        self,
+        thread: ThreadState,
+        dev: int,
+        ino: int,
+        index: int,
+        order: int,
+        size: int,
+        async_size: int,
+        ra_pages: int,
     ) -> None:
         operation = self._readahead(thread, dev, ino, index, 0)
         operation.windows += 1
+        if operation.kind == FAULT and operation.vma >= 0:
+            self._world.boundaries.window(operation, index, size, async_size, ra_pages)
 
     def _readahead(
         self, thread: ThreadState, dev: int, ino: int, index: int, pages: int

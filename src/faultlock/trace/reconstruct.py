@@ -13,7 +13,7 @@ from faultlock.trace.events import EVENTS
 from faultlock.trace.fault_events import FaultEvents
 from faultlock.trace.process_events import ProcessEvents
 from faultlock.trace.recording import OPERATION_COLUMNS, Recording
-from faultlock.trace.segments import split_code_from_data
+from faultlock.trace.segments import split_segments
 from faultlock.trace.store import Trace
 from faultlock.trace.thread_state import ThreadState
 from faultlock.trace.world import World
@@ -46,15 +46,16 @@ def events_in_order(trace: Trace) -> Iterator[tuple[str, tuple[Any, ...]]]:
                 yield slot
 
 
-Observer = Callable[[World, ThreadState, str, tuple[Any, ...]], None]
+Observer = Callable[[World, ThreadState | None, str, tuple[Any, ...]], None]
 
 
 def reconstruct(trace: Trace, observe: Observer | None = None) -> Recording:
     """Rebuild what every thread of a recording did.
 
-    `observe` is called after each event but sched_switch with the state, the event's thread (whose
-    `fault` is the operation the event belongs to), its type, and its row as events_in_order has it.
-    Works for any recording: what it does not hold stays unknown (-1), nothing raises.
+    `observe` is called after each event with the state, the event's thread (None for
+    sched_switch; its `fault` is the operation the event belongs to), its type, and its row as in
+    events_in_order. Works for any recording: what it does not hold stays unknown (-1), nothing
+    raises.
     """
     world = World(trace)
     processes = ProcessEvents(world)
@@ -63,6 +64,8 @@ def reconstruct(trace: Trace, observe: Observer | None = None) -> Recording:
         world.now_ns = row[0]
         if event == "sched_switch":
             processes.switch(row)
+            if observe is not None:
+                observe(world, None, event, row)
             continue
         handler = handlers.get(event)
         thread = world.thread(row[2], row[3], row[4])
@@ -82,7 +85,7 @@ def _result(world: World) -> Recording:
     recording = world.recording
     order = sorted(range(len(world.operations)), key=lambda i: (world.operations[i].start_ns, i))
     rows = [world.operations[i] for i in order]
-    split_code_from_data(recording.vmas, rows)
+    split_segments(recording.vmas, rows, world.boundaries)
     for row in rows:
         if row.open_file >= 0:
             row.open_file = world.open_files.final(row.open_file)

@@ -25,8 +25,12 @@ class Residency:
         self._fault: dict[int, Operation] = {}
         self._windows: dict[int, list[tuple[int, int, int]]] = {}
 
-    def observe(self, world: World, thread: ThreadState, event: str, row: tuple[Any, ...]) -> None:
+    def observe(
+        self, world: World, thread: ThreadState | None, event: str, row: tuple[Any, ...]
+    ) -> None:
         """One event; when a thread's operation changes, the previous one is judged."""
+        if thread is None:
+            return
         operation = thread.fault
         previous = self._fault.get(thread.number)
         if previous is not None and previous is not operation:

@@ -13,6 +13,7 @@ from faultlock.trace.recording import (
     RecordedThread,
     Recording,
 )
+from faultlock.trace.segments import Boundaries
 from faultlock.trace.store import Trace
 from faultlock.trace.thread_state import ThreadState
 
@@ -41,6 +42,7 @@ class World:
         self.spaces: list[AddressSpace] = []
         self.mm_of_process: dict[int, int] = {}
         self.open_files = OpenFiles(self.recording.open_files)
+        self.boundaries = Boundaries()
         self.now_ns = 0
         self._files: dict[tuple[int, int], int] = {}
         self._block_devices = block_devices(trace)

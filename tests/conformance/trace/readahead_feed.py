@@ -123,7 +123,11 @@ class Feed:
         self._open: dict[int, Trigger] = {}
         reconstruct(trace, self._observe)
 
-    def _observe(self, world: World, thread: ThreadState, event: str, row: tuple[Any, ...]) -> None:
+    def _observe(
+        self, world: World, thread: ThreadState | None, event: str, row: tuple[Any, ...]
+    ) -> None:
+        if thread is None:
+            return
         if event == "mm_filemap_add_to_page_cache":
             dev, ino, index, order = row[5:9]
             file = world.file(dev, ino, -1)
