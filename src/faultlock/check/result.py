@@ -37,7 +37,7 @@ def assumptions(scenarios: Sequence[ScenarioResult]) -> list[str]:
 
 
 def _row(item: ScenarioResult, found: PropertyResult) -> Result:
-    run = item.exploration
+    run = found.run or item.exploration
     row: Result = {
         "scenario": item.scenario,
         "property": found.name,
@@ -65,7 +65,8 @@ def _example(item: ScenarioResult, found: PropertyResult) -> Result:
         target = example.no_return - 1 if example.no_return > 0 else len(steps) - 1
         no_return = sum(number < target for number in shown) + 1
     schedule = example.run.schedule()
-    policy = item.policy
+    ignored = "".join(f" --ignore {name}" for name in sorted(found.ignored))
+    command = f"faultlock check {item.policy} --scenario {item.scenario}{ignored}"
     return {
         "wrong": example.wrong,
         "no_return": no_return,
@@ -73,7 +74,7 @@ def _example(item: ScenarioResult, found: PropertyResult) -> Result:
         "cycle_from": sum(number < example.cycle_from for number in shown) + 1
         if example.cycle_from else 0,
         "schedule": schedule,
-        "replay": f"faultlock check {policy} --scenario {item.scenario} --replay {schedule}",
+        "replay": f"{command} --replay {schedule}",
     }
 
 

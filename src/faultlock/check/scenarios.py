@@ -76,7 +76,10 @@ def wrong_policies() -> dict[str, Path]:
 
 
 def compile_scenario(
-    policy: str, scenario: Scenario, parameters: dict[str, int] | None = None
+    policy: str,
+    scenario: Scenario,
+    parameters: dict[str, int] | None = None,
+    ignored: frozenset[str] = frozenset(),
 ) -> Program:
     """The Program of a scenario under a policy (a shipped name, a file, or `a+b`).
 
@@ -85,7 +88,7 @@ def compile_scenario(
     named = "+".join(str(wrong.get(part, part)) for part in policy.split("+"))
     files = [CATALOGUE / f"{stem}.py" for stem in SHARED_FILES]
     model = load_model(named, [*files, scenario.path])
-    return compile_model(model, parameters or {})
+    return compile_model(model, parameters or {}, ignored=ignored)
 
 
 def expected() -> dict[str, Any]:

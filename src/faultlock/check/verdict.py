@@ -83,6 +83,8 @@ class PropertyResult:
     sentence: str = ""
     reason: str = ""
     counterexample: Counterexample | None = None
+    ignored: frozenset[str] = frozenset()  # ids whose assertions were left out of this search
+    run: Exploration | None = None  # the search that decided it
 
 
 @dataclass
@@ -96,6 +98,7 @@ class ScenarioResult:
     acyclic: bool | None = None  # None: not worked out
     properties: list[PropertyResult] = field(default_factory=list)
     seconds: float = 0.0
+    assertions_that_failed: frozenset[str] = frozenset()
 
     @property
     def violated(self) -> list[PropertyResult]:
@@ -120,6 +123,8 @@ def check_program(
     judge = _Judge(result)
     judge.safety()
     _liveness(result, judge, limits, options, progress)
+    for item in result.properties:
+        item.run = run
     return result
 
 
@@ -164,6 +169,9 @@ class _Judge:
         self.program = self.run.program
         self.failures = self._failures()
         ids = sorted({name.split()[0] for name in self.failures})
+        result.assertions_that_failed = frozenset(
+            name.split()[0] for name, (_, is_assertion) in self.failures.items() if is_assertion
+        )
         self.cut = f"runs end at the violation of {', '.join(ids)}" if ids else ""
 
     def _failures(self) -> dict[str, tuple[tuple[int, int, int], bool]]:
