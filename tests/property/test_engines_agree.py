@@ -103,8 +103,12 @@ def restart(program: ir.Program, engines: list[Any], thread: int, label: int) ->
         engine.put(("pc", thread), label)
 
 
-def compare(program: ir.Program, mode: str, seed: int) -> set[int]:
-    """Run all engines side by side on one random schedule; the codes that occurred."""
+def compare(
+    program: ir.Program, mode: str, seed: int, actions: int = ACTIONS, restarts: bool = True
+) -> set[int]:
+    """Run all engines side by side on one random schedule; the codes that occurred.
+
+    restarts: let threads that stand still go on elsewhere (programs of random_programs only)."""
     machine = Machine(program, mode=mode)
     text = Text(program, mode)
     checked = Native(program, mode, checks=True)
@@ -112,8 +116,8 @@ def compare(program: ir.Program, mode: str, seed: int) -> set[int]:
     schedule = random.Random(seed)
     codes: set[int] = set()
     wanted: tuple[int, int] | None = None
-    for _ in range(ACTIONS):
-        thread, choice = wanted or (schedule.randint(1, 2), None)
+    for _ in range(actions):
+        thread, choice = wanted or (schedule.randint(1, len(program.threads)), None)
         expected = machine.step(thread, choice)
         codes.add(expected.code)
         engines: list[Native | Text] = [text, checked, unchecked]
@@ -126,7 +130,7 @@ def compare(program: ir.Program, mode: str, seed: int) -> set[int]:
         wanted = None
         if expected.code == evaluate.CHOICE:
             wanted = (thread, schedule.randint(expected.a - 1, expected.b))
-        elif expected.code in STUCK and schedule.random() < 0.7:
+        elif restarts and expected.code in STUCK and schedule.random() < 0.7:
             label = schedule.choice(program.functions["main"].labels)
             restart(program, [machine, text, checked, unchecked], thread, label)
     copy = Machine(program, mode=mode)
