@@ -12,6 +12,7 @@ import pytest
 
 from faultlock.lang import native
 from faultlock.lang import program as ir
+from faultlock.lang.constants import BINARY, MAXIMUM, MINIMUM, UNARY
 from faultlock.lang.evaluate import Machine
 from faultlock.lang.layout import Layout
 from faultlock.lang.native import ModelFailure, compile_native
@@ -148,6 +149,67 @@ def test_errors_are_reported_by_number(mode: str, statement: ir.Stmt, expected: 
     assert list(machine.step(1)[:2]) == expected
     out = [0] * native.OUT_WORDS
     assert [text.step(text.new_state(), 1, None, out), out[1]] == expected
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("value", [-(2**63), -1, 0, 1, 2, 3, 4, 300, 301, 2**32, 2**63 - 1])
+def test_checks_of_values_that_are_known_at_run_time_only(mode: str, value: int) -> None:
+    def codes(statement: ir.Stmt) -> int:
+        return outcome(one_step(ir.SetLocal(I, C(value)), statement), mode)[0]
+
+    def code(holds: bool) -> int:
+        return native.RAN if holds else native.ERROR
+
+    box, bad = ir.LoadField("Box", "u", I, None, 4), ir.LoadField("Box", "items", C(1), I, 4)
+    assert codes(ir.Evaluate(box)) == code(1 <= value <= 2)
+    assert codes(ir.Evaluate(bad)) == code(0 <= value < 3)
+    assert codes(ir.SetField("Box", "items", C(2), I, C(1), 4, 6)) == code(0 <= value < 3)
+    assert codes(ir.SetField("Box", "u", I, None, C(1), 4, 6)) == code(1 <= value <= 2)
+    assert codes(ir.SetField("Box", "u", C(1), None, I, 4, 6)) == code(0 <= value <= 300)
+    assert codes(ir.SetLocal(ir.Local("main", "small"), I, 6)) == code(0 <= value <= 3)
+    assert codes(ir.Assert(ir.Binary("<", I, C(3)), 2)) == (
+        native.RAN if value < 3 else native.FAILED
+    )
+
+
+EDGES = [0, 1, 2, 3, 7, 62, 63, 64, 65, 2**31, 2**62, MAXIMUM]
+EDGES += [-edge for edge in EDGES[1:]] + [MINIMUM]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_operators_agree_at_the_edges(mode: str) -> None:
+    program = pool(1)
+    names = {operator: f"binary{number}" for number, operator in enumerate(BINARY)}
+    names |= {operator: f"unary{number}" for number, operator in enumerate(UNARY)} | {"-": "minus"}
+    b = Builder()
+    for operator in BINARY:
+        name = f"binary_{names[operator]}"
+        sides = (ir.Local(name, "a"), ir.Local(name, "b"))
+        b.atomic(name, ["a", "b"], [ir.Return(ir.Binary(operator, *sides))])
+    for operator in UNARY:
+        name = f"unary_{names[operator]}"
+        b.atomic(name, ["a"], [ir.Return(ir.Unary(operator, ir.Local(name, "a")))])
+    program.atomics = b.program.atomics
+    compiled, text = compile_native(program, mode), PythonProgram(program, mode=mode)
+    state, slots = compiled.new_state(), text.new_state()
+    for left in EDGES:
+        for operator, unary in UNARY.items():
+            name = f"unary_{names[operator]}"
+            if unary(left) - MINIMUM < 64:  # would read as a failed call
+                continue
+            assert compiled.call(name, state, 1, left) == unary(left), (operator, left)
+            assert text.call(name, slots, 1, left) == unary(left), (operator, left)
+        for right in EDGES:
+            for operator, binary in BINARY.items():
+                name, expected = f"binary_{names[operator]}", binary(left, right)
+                if expected - MINIMUM < 64:  # would read as a failed call
+                    continue
+                assert compiled.call(name, state, 1, left, right) == expected, (
+                    operator,
+                    left,
+                    right,
+                )
+                assert text.call(name, slots, 1, left, right) == expected, (operator, left, right)
 
 
 @pytest.mark.parametrize("mode", MODES)
