@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.sessions import FENCE as SESSION
+from scripts.sessions import comparable, read_session, refreshed
 from tests.paths import REPOSITORY, SOURCE
 from tests.tools import require_tool
 
@@ -84,6 +86,22 @@ def test_command_blocks_run(page: Path, tmp_path: Path) -> None:
         ran += 1
     if not ran:
         pytest.skip(f"no block of {page.name} can run here: {missing(commands(page)[0])}")
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if SESSION.search(p.read_text())], ids=lambda page: page.name
+)
+def test_recorded_sessions_are_current(page: Path) -> None:
+    _, changed = refreshed(page, slow=False)
+    assert not changed, f"python scripts/sessions.py --write {page}"
+
+
+def test_sessions_are_compared_without_times_and_commits() -> None:
+    session = read_session("", "$ faultlock check hold \\\n  --json\nfound\n$ next\n")
+    assert session.commands == (("faultlock check hold \\\n  --json", "found"), ("next", ""))
+    first = "states  seconds\n21  0.5\n\n3 of 4 (commit abc+)"
+    assert comparable(first) == comparable("states  seconds\n21  9.5\n\n3 of 4 (commit def)")
+    assert comparable(first) != comparable("states  seconds\n22  0.5\n\n3 of 4 (commit abc)")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

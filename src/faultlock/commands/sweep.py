@@ -53,11 +53,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from faultlock.sweep.grid import make_cells, manifest, parse_grid
     from faultlock.sweep.store import Store
+    from faultlock.sweep.summary import parse_metric
     from faultlock.version import version_line
     from faultlock.workload.library import load, overrides
 
     if arguments.workers < 1:
         raise FaultlockError(f"--workers {arguments.workers}: at least 1")
+    if arguments.metric:
+        parse_metric(arguments.metric)
     workload = overrides(load(arguments.workload), arguments.set)
     cells = make_cells(workload, arguments.policies, parse_grid(arguments.grid), arguments.seed,
                        arguments.replications)

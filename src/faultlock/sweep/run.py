@@ -17,7 +17,7 @@ from faultlock.sweep.cell import Row, run_cell, worker_begins
 from faultlock.sweep.grid import Cell
 
 MOST_RESTARTS = 3
-CONNECT_LIMIT_S = 20
+CONNECT_LIMIT_S = 10
 
 Keep = Callable[[int, list[Row]], None]
 
