@@ -76,7 +76,7 @@ def _print(release: str, policy: str | None, facts: Mapping[str, Fact]) -> None:
     others = [fact for name, fact in facts.items() if name.split("_beside_")[-1] not in besides]
     console.out_table(
         ["fact", "value", "finding"],
-        [(fact.name, f"{fact.value_ms:.2f}", fact.finding) for fact in others],
+        [(fact.name, fact.value_text, fact.finding) for fact in others],
     )
     console.out()
     if policy:

@@ -112,13 +112,13 @@ static void finish_child(int number, struct child *c)
 	struct timespec duration = { workload->duration_ns / 1000000000ull,
 				     workload->duration_ns % 1000000000ull };
 	uint64_t until = now_ns() + workload->duration_ns + 2 * workload->grace_ns + SETUP_LIMIT_NS;
-	int status, gone;
+	int status = 0, gone;
 
 	if (number == 0)	/* nothing of ours runs beside the workload */
 		nanosleep(&duration, NULL);
 
 	if (write(c->orders, "p", 1) != 1)
-		printf("\nKILLED %s\n", workload->process_names[number]);
+		status = 0;	/* it is gone already: waitpid says how */
 	while (!(gone = waitpid(c->pid, &status, WNOHANG)) && now_ns() < until)
 		usleep(10000);
 	if (!gone)

@@ -25,13 +25,15 @@ STARTED_AFTER_MS = 20.0
 LEFT_MS = LATENCY_NS / 1e6 - STARTED_AFTER_MS
 WRITER_FACT = "user_fault_beside_mmap_lock_writer"
 RETRIES_FACT = "vma_lock_retries_of_user_fault"
+MAPPED_FACT = "pages_mapped_by_user_fault"
+COUNTS = (RETRIES_FACT, MAPPED_FACT)
 ZEROOUT_FACT = "zeroout_after_kill"
 GUEST_MEMORY_MIB = 512
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One fact. value_ms: the time of the operation (a count for vma_lock_retries...).
+    """One fact. value_ms: the time of the operation; a count for the names in COUNTS.
 
     rest_ms: how much longer the other thread needed. hangs: did not end within 5 s.
     """
@@ -48,7 +50,14 @@ class Fact:
             return self.value_ms > 1.25 * LATENCY_NS / 1e6
         if self.name == RETRIES_FACT:
             return self.value_ms > 0
+        if self.name == MAPPED_FACT:
+            return self.value_ms > 1
         return self.hangs or self.value_ms > LEFT_MS / 2
+
+    @property
+    def value_text(self) -> str:
+        """The value with its unit."""
+        return f"{self.value_ms:.0f}" if self.name in COUNTS else f"{self.value_ms:.2f} ms"
 
     @property
     def finding(self) -> str:
@@ -59,7 +68,7 @@ class Fact:
                 if self.waits
                 else "mmap_lock is not needed after the I/O"
             )
-        if self.name == RETRIES_FACT:
+        if self.name in COUNTS:
             return "dropped its lock and retried" if self.waits else "mapped at the first attempt"
         if self.name == ZEROOUT_FACT:
             return "hangs: invalidate_lock is held for ever" if self.hangs else "works"
@@ -72,27 +81,31 @@ class Fact:
 SIGNATURES: dict[str, dict[str, bool]] = {
     "drop-retry": {
         "fork_beside_user_fault_random": False, "mmap_munmap_beside_kernel_mode_fault": False,
-        WRITER_FACT: True, RETRIES_FACT: True, "kill_during_readahead_miss": False,
+        WRITER_FACT: True, RETRIES_FACT: True, MAPPED_FACT: True,
+        "kill_during_readahead_miss": False,
     },
     "retry-vma": {
         "fork_beside_user_fault_random": False, "mmap_munmap_beside_kernel_mode_fault": False,
-        WRITER_FACT: False, RETRIES_FACT: True, "kill_during_readahead_miss": False,
+        WRITER_FACT: False, RETRIES_FACT: True, MAPPED_FACT: True,
+        "kill_during_readahead_miss": False,
     },
     "hold": {
         "fork_beside_user_fault_random": True, "mmap_munmap_beside_kernel_mode_fault": True,
-        WRITER_FACT: False, RETRIES_FACT: False, "kill_during_readahead_miss": True,
+        WRITER_FACT: False, RETRIES_FACT: False, MAPPED_FACT: False,
+        "kill_during_readahead_miss": True,
     },
     "hold-fix": {
         "fork_beside_user_fault_random": True, "mmap_munmap_beside_kernel_mode_fault": True,
-        WRITER_FACT: False, RETRIES_FACT: False, "kill_during_readahead_miss": False,
+        WRITER_FACT: False, RETRIES_FACT: False, MAPPED_FACT: False,
+        "kill_during_readahead_miss": False,
     },
     "hold-vma": {
         "fork_beside_user_fault_random": True, "mmap_munmap_beside_kernel_mode_fault": False,
-        WRITER_FACT: False, RETRIES_FACT: False,
+        WRITER_FACT: False, RETRIES_FACT: False, MAPPED_FACT: False,
     },
     "hold-until-writer": {
         "fork_beside_user_fault_random": False, "mmap_munmap_beside_kernel_mode_fault": False,
-        WRITER_FACT: False, RETRIES_FACT: False,
+        WRITER_FACT: False, RETRIES_FACT: False, MAPPED_FACT: False,
     },
 }  # fmt: skip
 

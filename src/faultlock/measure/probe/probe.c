@@ -223,6 +223,25 @@ static void retries_of_fault(void)
 	fact("vma_lock_retries_of_user_fault", vma_lock_retries() - before, 0, 0);
 }
 
+/*
+ * How many pages does one cold fault with readahead map? A fault that dropped its lock is done again, and
+ * the second time fault-around maps the neighbours that were read with it; a fault that kept its lock
+ * maps the one page (one folio in newer kernels).
+ */
+static void pages_mapped_by_fault(void)
+{
+	char *pages = cold_pages(file, RANGE, PROT_READ, MADV_NORMAL);
+	uint64_t entries[RANGE_PAGES];
+	int fd = open("/proc/self/pagemap", O_RDONLY), mapped = 0;
+
+	user_fault(pages + RANGE / 2);
+	if (pread(fd, entries, sizeof(entries), (uintptr_t)pages / PAGE * 8) != sizeof(entries))
+		return;		/* a kernel without CONFIG_PROC_PAGE_MONITOR: no such fact */
+	for (int i = 0; i < RANGE_PAGES; i++)
+		mapped += entries[i] >> 63;
+	fact("pages_mapped_by_user_fault", mapped, 0, 0);
+}
+
 static pid_t start_toucher(char *page)
 {
 	pid_t child = fork();
@@ -306,6 +325,7 @@ static void probe_all(void)
 			IN_CHILD(one_pair(i, k));
 	IN_CHILD(redo_beside_writer());
 	IN_CHILD(retries_of_fault());
+	IN_CHILD(pages_mapped_by_fault());
 	IN_CHILD(kill_while_reading("kill_during_random_miss", MADV_RANDOM));
 	IN_CHILD(kill_while_reading("kill_during_readahead_miss", MADV_NORMAL));
 	IN_CHILD(kill_second_waiter());

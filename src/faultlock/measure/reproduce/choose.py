@@ -112,7 +112,7 @@ def source_text(
         _comment(f"Model: policy {policy or 'not said'}, scenario {scenario}, property "
                  f"{property_name or 'not said'}."),
         "Build:  gcc -O2 -static -pthread -o init repro.c",
-        "Run:    faultlock reproduce does it; or as /init of a guest, or as root on a test machine,",
+        "Run:    faultlock reproduce does it; or /init of a guest, or as root on a test machine,",
         "        with null_blk.irqmode=2 null_blk.completion_nsec=200000000 null_blk.gb=64",
         "It may leave the file or the machine unusable: never run it where it matters.",
     ]  # fmt: skip
