@@ -81,7 +81,7 @@ class MM(Struct, count=N_MMS):
     pte: Array[N_ADDRESS_PAGES, Folio]  # page cache folio mapped at an address
     pte_flags: Array[N_ADDRESS_PAGES, pte_flags_t]
     page_table: Array[N_PAGE_TABLES, Range[0, PTRS_PER_PTE + 1]]  # 0: none; 1 + present PTEs
-    users: ThreadCount  # mm_users: threads and others that keep it
+    users: Range[0, N_THREADS * 2]  # mm_users: threads and others that keep it
     write_locked_vmas: VMA  # list by next_write_locked, ended together (see vma_end_write_all)
     vma_writer_wait: Thread  # 6.15+: the one writer that waits for VMA readers
     unstable: bool  # MMF_UNSTABLE: the OOM reaper has been here

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 from faultlock.lang import evaluate as ev
@@ -30,12 +31,12 @@ MAX_REFCOUNT: Param = 20
 N_REQUESTS: Param = 4
 FAULT_AROUND_PAGES: Param = 1
 '''
-DISK = '''
+DISK = """
 
 @thread("disk", daemon=True)
 def disk():
     blk_done()
-'''
+"""
 GHOSTS = {
     "holds_vma_lock": "vma",
     "holds_i_rwsem": "i_rwsem",
@@ -68,14 +69,17 @@ def compiled(text: str, policy: str) -> Program:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "scene.py"
             path.write_text(text)
-            _programs[text, policy] = compile_model(load_model(policy, [path]), statistics=True)
+            model = load_model(policy, [path])
+        # A stable name: compiled programs are kept by content, which includes the file's name.
+        model.sources[-1] = replace(model.sources[-1], path="scene.py")
+        _programs[text, policy] = compile_model(model, statistics=True)
     return _programs[text, policy]
 
 
 class Scene:
     """A scenario in the interpreter."""
 
-    def __init__(self, body: str, threads: int = 1, policy: str = "", **parameters: int) -> None:
+    def __init__(self, body: str, threads: int = 1, policy: str = "", /, **parameters: int) -> None:
         text = HEAD.format(threads=threads) + body
         for name, value in parameters.items():
             line = f"{name}: Param = {value}\n"
@@ -109,9 +113,7 @@ class Scene:
 
     def held(self, thread: int) -> set[str]:
         """What a thread holds, in words."""
-        result = {
-            word for ghost, word in GHOSTS.items() if self.get("Thread", thread, ghost)
-        }
+        result = {word for ghost, word in GHOSTS.items() if self.get("Thread", thread, ghost)}
         for lock in ("mmap_lock", "invalidate_lock"):
             mode = self.get("Thread", thread, f"{lock}_mode")
             if mode:

@@ -5,7 +5,8 @@ import pytest
 
 from tests.model.actors.scene import DISK, Scene
 
-BODY = '''
+BODY = (
+    '''
 @setup
 def start():
     """A file of eight pages mapped at 0..3 (shared) and 4..7; anonymous memory at 8..9."""
@@ -43,11 +44,13 @@ def toucher():
 def caller():
     result: int = {call}
     keep(result)
-''' + DISK
+'''
+    + DISK
+)
 
 
 def scene(call: str, ra: int = 0, **parameters: int) -> Scene:
-    return Scene(BODY.format(call=call, ra=ra), threads=3, **parameters)
+    return Scene(BODY.format(call=call, ra=ra), 3, **parameters)
 
 
 def result(s: Scene) -> int:

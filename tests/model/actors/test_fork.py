@@ -5,7 +5,8 @@ import pytest
 
 from tests.model.actors.scene import DISK, Scene
 
-BODY = '''
+BODY = (
+    '''
 @setup
 def start():
     """Two file VMAs and an anonymous one; thread 3 is the process that fork will make."""
@@ -47,15 +48,20 @@ def forking():
 @thread("child")
 def forked():
     child_process()
-''' + DISK
+'''
+    + DISK
+)
 
 
 def scene(
-    before: str = "touch(8, True, True)", after: str = "pass", flags: str = "", policy: str = "",
+    before: str = "touch(8, True, True)",
+    after: str = "pass",
+    flags: str = "",
+    policy: str = "",
     **parameters: int,
 ) -> Scene:
     text = BODY.format(before=before, after=after, flags=flags)
-    return Scene(text, threads=4, policy=policy, **parameters)
+    return Scene(text, 4, policy, **parameters)
 
 
 @pytest.mark.parametrize("version", [612, 618, 700])
@@ -65,6 +71,8 @@ def test_fork_step_by_step(version: int) -> None:
     s.after("8.5.2", 2)
     assert s.get("RwSemaphore", 2, "writer") == 2 or s.get("MM", 2, "users") == 1
     assert s.after("8.5.3", 2) == {"mmap_lock write"}
+    s.reach("8.5.4", 2)
+    assert s.get("VMA", 1, "write_locked") == 0
     assert s.after("8.5.4a", 2) == {"mmap_lock write"}
     assert s.get("VMA", 1, "write_locked") == 1
     assert s.get("VMA", 2, "write_locked") == 0, "locked one after the other, in address order"

@@ -3,7 +3,8 @@
 
 from tests.model.actors.scene import DISK, Scene
 
-BODY = '''
+BODY = (
+    '''
 @setup
 def start():
     """A file of four pages, an anonymous page at address 8."""
@@ -31,14 +32,16 @@ def reader():
 @atomic
 def hold(error: errno_t):
     current.signal_pending = error != 0
-''' + DISK
+'''
+    + DISK
+)
 
-RECLAIMER = '''
+RECLAIMER = """
 
 @thread("T3")
 def reclaimer():
     reclaim_once()
-'''
+"""
 
 
 def scene(
@@ -49,7 +52,7 @@ def scene(
     **parameters: int,
 ) -> Scene:
     threads = 3 if extra else 2
-    s = Scene(BODY.format(call=call, cache=cache, ra=ra) + extra, threads=threads, **parameters)
+    s = Scene(BODY.format(call=call, cache=cache, ra=ra) + extra, threads, **parameters)
     s.choices["reclaim_folio"] = 1
     return s
 

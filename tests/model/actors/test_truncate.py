@@ -37,7 +37,7 @@ def truncater():
 
 
 def scene(call: str, extra: str = DISK, threads: int = 3, **parameters: int) -> Scene:
-    return Scene(FILE.format(call=call) + extra, threads=threads, **parameters)
+    return Scene(FILE.format(call=call) + extra, threads, **parameters)
 
 
 def test_truncate_holds_what_the_kernel_holds() -> None:
