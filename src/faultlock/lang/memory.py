@@ -6,6 +6,8 @@ from __future__ import annotations
 import mmap
 from typing import Any, NamedTuple
 
+from faultlock.errors import LimitReached
+
 # Linux's value on every architecture we run on; the mmap module names it only since 3.13.
 MAP_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
 
@@ -42,10 +44,18 @@ def store(state: Any, place: Place, value: int) -> None:
 
 
 def sparse_buffer(size: int) -> Any:
-    """A zeroed numpy uint8 array; memory is used for the pages that are written only."""
+    """A zeroed numpy uint8 array; memory is used for the pages that are written only.
+
+    Raises LimitReached when the system does not give that much address space."""
     import numpy
 
     if size < 1 << 20:
         return numpy.zeros(size, dtype=numpy.uint8)
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE
-    return numpy.frombuffer(mmap.mmap(-1, size, flags=flags), dtype=numpy.uint8)
+    try:
+        space = mmap.mmap(-1, size, flags=flags)
+    except (OSError, OverflowError, ValueError):
+        raise LimitReached(
+            f"no address space for a state of {size} bytes; lower the counts of the workload"
+        ) from None
+    return numpy.frombuffer(space, dtype=numpy.uint8)

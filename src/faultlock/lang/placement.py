@@ -12,7 +12,9 @@ from faultlock.lang.constants import evaluate_constant
 from faultlock.lang.memory import Place, signed_width, unsigned_width
 from faultlock.lang.traverse import call_order, reachable
 
-FREE_LEVELS = 5  # 64**5 instances: more than 10**9
+FREE_LEVELS = 5
+MOST_INSTANCES = 64**FREE_LEVELS  # 1,073,741,824
+MOST_STEPS = {"check": (1 << 15) - 1, "simulate": (1 << 31) - 1}  # what a pc holds
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class Placement:
     ) -> None:
         if mode not in ("check", "simulate"):
             raise ValueError(f"mode {mode!r} is neither 'check' nor 'simulate'")
+        if len(program.steps) > MOST_STEPS[mode]:
+            raise FaultlockError(
+                f"{program.name}: {len(program.steps)} steps are more than {MOST_STEPS[mode]}"
+            )
         self.program = program
         self.mode = mode
         self.simulate = mode == "simulate"
@@ -69,6 +75,8 @@ class Placement:
         count = self.constant(expression)
         if count < 0:
             raise FaultlockError(f"{what}: the count is {count}; set parameters that make it >= 0")
+        if count > MOST_INSTANCES:
+            raise FaultlockError(f"{what}: the count is {count}, more than {MOST_INSTANCES}")
         return count
 
     def width_of(self, type_: ir.Type, what: str) -> tuple[int, bool]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from faultlock.errors import FaultlockError
+from faultlock.errors import FaultlockError, LimitReached
 from faultlock.lang import program as ir
 from faultlock.lang.layout import Layout
+from faultlock.lang.memory import sparse_buffer
 from tests.unit.lang_backends.programs import BOOL, INT, Builder, C, between, field, pool, spinning
 
 
@@ -110,6 +111,19 @@ def test_ranges_that_cannot_be_stored_are_refused() -> None:
         Layout(program, {"LENGTH": 2**32}, mode="simulate")
     with pytest.raises(FaultlockError, match=r"Large.wide: the range 0 \.\. -1 is empty"):
         Layout(program, {"LENGTH": -1})
+
+
+def test_sizes_that_cannot_be_are_refused() -> None:
+    with pytest.raises(FaultlockError, match="Item: the count is -1; set parameters"):
+        Layout(pool(-1))
+    with pytest.raises(FaultlockError, match="Item: the count is 1073741825, more than 1073741824"):
+        Layout(pool(64**5 + 1), mode="simulate")
+    program = spinning()
+    program.steps *= 10_000
+    with pytest.raises(FaultlockError, match="test: 50000 steps are more than 32767"):
+        Layout(program)
+    with pytest.raises(LimitReached, match="no address space for a state of 9007199254740992 b"):
+        sparse_buffer(1 << 53)
 
 
 def test_the_head_of_a_simulated_state_does_not_depend_on_the_workload() -> None:
