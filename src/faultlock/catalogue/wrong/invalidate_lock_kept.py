@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""invalidate-lock-kept: a fault that answers RETRY keeps invalidate_lock.
+
+Must be found as: S4
+"""
+
+base = "drop-retry"
+
+
+def filemap_fault_retry(mapping: Mapping, folio: Folio, invalidate_locked: bool, ret: vm_fault_t) -> vm_fault_t:
+    """The end of a fault that has to be redone: give everything back.
+
+    Source: out_retry of filemap_fault, mm/filemap.c, 6.12
+    Context: fault lock released (or RETRY_NOWAIT); drops folio, invalidate_lock, file reference
+    Returns: ret | VM_FAULT_RETRY
+    Left out: nothing
+    """
+    if folio is not None:  # F40
+        folio_put(folio)
+    if current.pinned_file is not None:
+        fput(current.pinned_file)
+    cpu("fault_retry")
+    return ret | VM_FAULT_RETRY

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""pin-after-release: the fault lock is released before the file is pinned.
+
+Must be found as: S7
+"""
+
+base = "drop-retry"
+
+
+def maybe_unlock_mmap_for_io():
+    """Pin the file and release the fault lock, on the first attempt (spec: U()).
+
+    Source: maybe_unlock_mmap_for_io, mm/internal.h, 6.12
+    Context: fault lock held, or released by an earlier call; released if allowed
+    Returns: nothing; current.pinned_file is set once the lock is released
+    Left out: nothing
+    """
+    if current.pinned_file is not None:
+        return
+    if not fault_flag_allow_retry_first():
+        return
+    if (current.vmf_flags & FAULT_FLAG_RETRY_NOWAIT) != 0:
+        return
+    release_fault_lock()
+    get_file(current.vmf_vma.vm_file)

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""wake-up-lost-folio: the end of a read unlocks the folio and wakes nobody.
+
+Must be found as: L1
+"""
+
+base = "drop-retry"
+
+
+@atomic
+def folio_end_read(folio: Folio, success: bool):
+    """End a read: contents valid (on success) and unlocked in one step.
+
+    Source: folio_end_read, mm/filemap.c, 6.12
+    Context: any context, also interrupt; the lock belongs to the read
+    Returns: nothing
+    Left out: nothing
+    """
+    assert folio.locked and folio.reading, "S14 single fill: a read ends that was not in flight"
+    folio.reading = False
+    folio.uptodate = success  # 3.4.6
+    folio.locked = False
+    emit("LOCK_RELEASED", LOCK_FOLIO, folio, LockMode.WRITE)
