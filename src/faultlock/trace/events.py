@@ -30,6 +30,17 @@ class Column:
     meaning: str
 
 
+# Largest values that a kernel can mean: a file has at most 2**63 bytes, a folio 64 MiB.
+_MAX_PAGES = 1 << 51
+LIMITS: Mapping[str, int] = {
+    "index": _MAX_PAGES,
+    "last_index": _MAX_PAGES,
+    "req_count": _MAX_PAGES,
+    "nr_to_read": _MAX_PAGES,
+    "lookahead_size": _MAX_PAGES,
+    "order": 14,
+}
+
 _COLUMNS = (
     Column("time_ns", "i64", "time of the event on the recorder's clock, ns"),
     Column("cpu", "u32", "CPU the event happened on"),

@@ -176,7 +176,7 @@ class FaultEvents:
     def _get_pages(
         self, thread: ThreadState, dev: int, ino: int, index: int, last_index: int
     ) -> None:
-        operation = self._readahead(thread, dev, ino, index, last_index + 1 - index)
+        operation = self._readahead(thread, dev, ino, index, max(0, last_index + 1 - index))
         operation.length = max(operation.length, last_index + 1 - operation.index)
 
     def _page_added(

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from faultlock.trace.events import COLUMNS, EVENTS, PAGE_SHIFT, SYSTEM_CALLS
+from faultlock.trace.events import COLUMNS, EVENTS, LIMITS, PAGE_SHIFT, SYSTEM_CALLS
 
 
 def _hex(column: str) -> str:
@@ -227,4 +227,7 @@ def parse_arguments(event: str, common: pl.DataFrame, arguments: pl.Series) -> p
     typed = typed.select([pl.col(name).cast(dtype_of(name), strict=False) for name in columns])
     required = [name for name in columns if name not in _OPTIONAL]
     parsed = pl.all_horizontal([pl.col(name).is_not_null() for name in required] or [pl.lit(True)])
+    for name in columns:
+        if name in LIMITS:
+            parsed &= pl.col(name).is_null() | (pl.col(name) <= LIMITS[name])
     return pl.concat([common, typed.with_columns(parsed.alias("parsed"))], how="horizontal")

@@ -156,6 +156,7 @@ class ProcessEvents:
             return
         values = thread.arguments
         now_ns = self._world.now_ns
+        result &= (1 << 64) - 1  # an address
         space = self._world.spaces[thread.mm]
         if name == "mmap":
             self._mmap(thread, space, call, result, values)

@@ -12,7 +12,7 @@ import polars as pl
 from faultlock.trace.events import EVENTS
 from faultlock.trace.fault_events import FaultEvents
 from faultlock.trace.process_events import ProcessEvents
-from faultlock.trace.recording import OPERATION_COLUMNS, Recording
+from faultlock.trace.recording import OPERATION_COLUMNS, Operation, Recording
 from faultlock.trace.segments import split_segments
 from faultlock.trace.store import Trace
 from faultlock.trace.thread_state import ThreadState
@@ -45,6 +45,10 @@ def events_in_order(trace: Trace) -> Iterator[tuple[str, tuple[Any, ...]]]:
             if slot is not None:
                 yield slot
 
+
+_TYPES = {"int": pl.Int64(), "str": pl.String(), "bool": pl.Boolean()}
+_SCHEMA = {name: _TYPES[str(field.type)] for name, field in Operation.__dataclass_fields__.items()}
+_SCHEMA |= {name: pl.UInt64() for name in ("address", "length", "flags")}
 
 Observer = Callable[[World, ThreadState | None, str, tuple[Any, ...]], None]
 
@@ -95,7 +99,6 @@ def _result(world: World) -> Recording:
     recording.joined_open_files = world.open_files.joined()
     recording.operations = pl.DataFrame(
         {name: [getattr(row, name) for row in rows] for name in OPERATION_COLUMNS},
-        schema_overrides={"address": pl.UInt64, "flags": pl.UInt64},
-        strict=False,
+        schema=_SCHEMA,
     )
     return recording

@@ -24,6 +24,7 @@ from faultlock.trace.events import (
     COLUMNS,
     COMMON_COLUMNS,
     EVENTS,
+    LIMITS,
     MAX_EVENTS,
     SCHEMA_VERSION,
 )
@@ -307,15 +308,23 @@ def _read_tables(file: pq.ParquetFile) -> dict[str, pl.DataFrame]:
     parts: dict[str, list[pl.DataFrame]] = {}
     first = 0
     for number in range(file.metadata.num_row_groups):
-        wide = cast(pl.DataFrame, pl.from_arrow(file.read_row_group(number, list(COLUMNS))))
+        group = file.read_row_group(number, list(COLUMNS))
+        group.validate(full=True)  # polars trusts dictionary indexes and UTF-8
+        # A schema of our own: metadata of the file's fields may be anything.
+        columns = {name: group.column(name).combine_chunks() for name in COLUMNS}
+        wide = cast(pl.DataFrame, pl.from_arrow(pa.table(columns)))
         rank = pl.int_range(first, first + len(wide), dtype=pl.UInt32).alias("sequence")
         wide = wide.with_columns(rank, pl.col("event").cast(pl.String))
         first += len(wide)
-        for (name,), group in wide.partition_by("event", as_dict=True).items():
+        for (name,), table in wide.partition_by("event", as_dict=True).items():
             if name not in EVENTS:
                 raise ValueError(f"unknown event {str(name)[:40]!r}")
             parts.setdefault(str(name), []).append(
-                group.select(*COMMON_COLUMNS, *EVENTS[str(name)], "sequence")
+                table.select(*COMMON_COLUMNS, *EVENTS[str(name)], "sequence")
             )
+        for name, limit in LIMITS.items():
+            highest = cast(int | None, wide[name].max())
+            if highest is not None and highest > limit:
+                raise ValueError(f"{name} {highest} is beyond what a kernel can mean")
         del wide
     return {name: pl.concat(tables) for name, tables in parts.items()}
