@@ -44,6 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="change a key of the workload",
     )
+    parser.add_argument("--seed", type=int, default=1, help="of the simulator (default 1)")
     parser.add_argument("--policy", help="name of the kernel's policy, for the measurement file")
     parser.add_argument("--cpus", type=int, default=1, help="CPUs of the guest (default 1)")
     parser.add_argument("--memory", type=int, metavar="MIB", help="memory of the guest")
@@ -54,6 +55,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="wall-clock limit per kernel (default 300)",
     )
+    parser.add_argument(
+        "--compare-model", action="store_true", help="beside it what the simulator says of the run"
+    )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the measurement")
     parser.add_argument("--json", action="store_true", help="print the measurement(s) as JSON")
 
@@ -63,6 +67,10 @@ def _check(arguments: argparse.Namespace) -> None:
         raise FaultlockError("measure: give either --kernel BZIMAGE or --host")
     if arguments.output and len(arguments.kernel) > 1:
         raise FaultlockError("measure: -o takes one kernel; run it once per kernel")
+    if arguments.compare_model and not arguments.policy:
+        raise FaultlockError(
+            "measure: --compare-model needs --policy NAME (`faultlock probe` says)"
+        )
     if not 1 <= arguments.cpus <= 64 or (arguments.memory is not None and arguments.memory < 64):
         raise FaultlockError("measure: --cpus must be 1 to 64, --memory 64 or more")
 
@@ -114,13 +122,30 @@ def run(arguments: argparse.Namespace) -> int:
         documents = list(measured.values())
         console.out_json(documents[0] if len(documents) == 1 else documents)
     else:
-        _print(workload.name, measured)
+        _print(workload.name, measured, _model(measured, arguments))
     if arguments.output:
         console.out(f"written: {arguments.output}")
     return EXIT_OK
 
 
-def _print(name: str, measured: dict[str, dict[str, Any]]) -> None:
+def _model(
+    measured: dict[str, dict[str, Any]], arguments: argparse.Namespace
+) -> dict[str, dict[str, Any]]:
+    """What the simulator says of the first measurement, when asked: label -> actor -> numbers."""
+    if not arguments.compare_model:
+        return {}
+    from faultlock.sim.run import simulate
+    from faultlock.workload.measurement_scenario import workload_of_scenario
+
+    document = next(iter(measured.values()))
+    workload = workload_of_scenario(document, document["scenarios"][0], "this measurement")
+    result = simulate(workload, arguments.policy, arguments.seed)
+    return {f"model of {arguments.policy}": result.tables()}
+
+
+def _print(
+    name: str, measured: dict[str, dict[str, Any]], model: dict[str, dict[str, Any]]
+) -> None:
     from faultlock.measure.tables import actor_table, notes_of, vmstat_table
 
     first = next(iter(measured.values()))
@@ -132,7 +157,7 @@ def _print(name: str, measured: dict[str, dict[str, Any]]) -> None:
     )
     scenarios = {kernel: document["scenarios"][0] for kernel, document in measured.items()}
     results = {kernel: scenario["actors"] for kernel, scenario in scenarios.items()}
-    console.out_table(*actor_table(results))
+    console.out_table(*actor_table({**results, **model}))
     counters = {kernel: scenario["vmstat"] for kernel, scenario in scenarios.items()}
     console.out()
     console.out_table(*vmstat_table(counters))

@@ -161,6 +161,8 @@ def test_facts_are_parsed() -> None:
         ("populate+mmap", "L2", "populate_blocks_mmap"),
         ("fuse-self+fault+mmap", "L1 no deadlock", "fuse_self_mmap_deadlock"),
         ("fuse-self+fault+fork", "L1 no deadlock", "fuse_self_fork_deadlock"),
+        ("fault_munmap_mmap", "L2 bounded interference", "mprotect_waits_for_io"),
+        ("fuse_daemon_fault_fork", "L1 no deadlock", None),
         ("nowait+io", "S6 NOWAIT", None),
     ],
 )

@@ -38,20 +38,22 @@ def _reproducer(name: str, shows: str, properties: str, *words: str) -> Reproduc
 # From the most special to the most general; the first that fits is taken.
 REPRODUCERS: tuple[Reproducer, ...] = (
     _reproducer("fuse_self_fork_deadlock", "deadlock of a fault, the FUSE server in its process "
-                "and fork", "", "fuse|served|server", "fork|munmap|mprotect"),
+                "and fork", "", "fuse", "self", "fork|munmap|mprotect"),
     _reproducer("fuse_self_mmap_deadlock", "deadlock of a fault and the FUSE server in its process",
-                "", "fuse|served|server"),
+                "", "fuse", "self"),
     _reproducer("kill_leaks_invalidate_lock", "a killed waiter leaves invalidate_lock held",
-                "S4 L4 L1", "kill|killed|sigkill"),
-    _reproducer("kill_leaks_folio", "a killed waiter leaves a folio reference", "S3",
-                "kill|killed|sigkill"),
-    _reproducer("kill_waits_for_io", "a killed task stays until its I/O is done", "L3"),
+                "S4 L4 L1", "kill"),
+    _reproducer("kill_leaks_folio", "a killed waiter leaves a folio reference", "S3", "kill"),
+    _reproducer("kill_waits_for_io", "a killed task stays until its I/O is done", "L3",
+                "kill|oom"),
     _reproducer("populate_blocks_mmap", "mmap waits until a range is populated", "L1 L2 L10",
-                "populate|mlock"),
+                "populate"),
     _reproducer("kernel_mode_fault_blocks_mmap", "mmap waits for a kernel-mode fault's I/O",
-                "L1 L2 L10", "kernel|kernelmode|gup|copy", "mmap|munmap|brk|writer|reader"),
+                "L1 L2 L10", "kernel", "mmap|munmap"),
     _reproducer("fork_waits_for_io", "fork waits for another thread's fault I/O", "L2 L10 L11",
-                "fork|mprotect|munmap|madvise|writer"),
+                "fault", "fork"),
+    _reproducer("mprotect_waits_for_io", "mprotect waits for another thread's fault I/O",
+                "L2 L10", "fault", "mprotect|munmap|mremap|mlock|madvise"),
 )  # fmt: skip
 
 
