@@ -46,9 +46,10 @@ def outcome_of(code: int, out: Any) -> Outcome:
 class Native:
     """The native engine behind the test's interface."""
 
-    def __init__(self, program: ir.Program, mode: str, checks: bool) -> None:
-        self.checks = checks
-        self.program = native.compile_native(program, mode, checks=checks)
+    def __init__(
+        self, program: ir.Program, mode: str, checks: bool = True, effort: str = "quick"
+    ) -> None:
+        self.program = native.compile_native(program, mode, checks=checks, effort=effort)
         self.layout = self.program.layout
         self.state = self.program.new_state()
 
@@ -72,8 +73,6 @@ class Native:
 
 class Text:
     """The Python text behind the test's interface."""
-
-    checks = True
 
     def __init__(self, program: ir.Program, mode: str) -> None:
         self.layout = Layout(program, mode=mode)
@@ -111,7 +110,8 @@ def compare(
     restarts: let threads that stand still go on elsewhere (programs of random_programs only)."""
     machine = Machine(program, mode=mode)
     text = Text(program, mode)
-    checked = Native(program, mode, checks=True)
+    checked = Native(program, mode)
+    best = Native(program, mode, effort="best")  # the same with LLVM's optimiser
     unchecked = Native(program, mode, checks=False)
     schedule = random.Random(seed)
     codes: set[int] = set()
@@ -120,7 +120,7 @@ def compare(
         thread, choice = wanted or (schedule.randint(1, len(program.threads)), None)
         expected = machine.step(thread, choice)
         codes.add(expected.code)
-        engines: list[Native | Text] = [text, checked, unchecked]
+        engines: list[Native | Text] = [text, checked, best, unchecked]
         if expected.code == evaluate.ERROR:  # without checks anything may happen: leave it out
             engines.pop()
         for engine in engines:
@@ -132,7 +132,7 @@ def compare(
             wanted = (thread, schedule.randint(expected.a - 1, expected.b))
         elif restarts and expected.code in STUCK and schedule.random() < 0.7:
             label = schedule.choice(program.functions["main"].labels)
-            restart(program, [machine, text, checked, unchecked], thread, label)
+            restart(program, [machine, text, checked, best, unchecked], thread, label)
     copy = Machine(program, mode=mode)
     copy.from_bytes(checked.layout, checked.state)
     assert copy.to_bytes(checked.layout) == checked.bytes()
@@ -140,7 +140,7 @@ def compare(
 
 
 @pytest.mark.parametrize("mode", ["check", "simulate"])
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(program=programs(), seed=st.integers(0, 2**32))
 def test_engines_agree_on_random_programs(mode: str, program: ir.Program, seed: int) -> None:
     note(listing(program))

@@ -27,7 +27,7 @@ def test_engines_agree_on_a_contended_fault_path(
     model = load_model(policy, [SCENARIO])
     program = compile_model(model, statistics=mode == "simulate")
     machine = Machine(program, mode=mode)
-    text, native = Text(program, mode), Native(program, mode, checks=True)
+    text, native = Text(program, mode), Native(program, mode)
     assert program.setup is not None
     machine.call(program.setup)
     text.program.call(program.setup, text.state, 1)

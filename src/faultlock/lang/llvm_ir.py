@@ -32,7 +32,7 @@ def llvm_text(program: ir.Program, layout: Layout, checks: bool) -> str:
     """The module that executes `program` on states of `layout`.
 
     checks: report null dereference, range, index and endless loop as code 5; without them such
-    an error goes unnoticed and may write anywhere in the state.
+    an error goes unnoticed and may write anywhere in memory.
     """
     module = LlvmModule(program, layout, checks)
     atomics = [program.atomics[name] for name in callees_first(program)]
