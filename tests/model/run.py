@@ -19,7 +19,7 @@ from typing import Any
 
 from faultlock.lang import evaluate
 from faultlock.lang.constants import evaluate_constant
-from faultlock.lang.model import Model, compile_model, load_model
+from faultlock.lang.model import KERNEL_FOLDER, Model, compile_model, load_model
 from faultlock.lang.program import OwnRef, Program
 from faultlock.lang.visit import step_expressions
 
@@ -50,6 +50,13 @@ def labels_in(text: str) -> list[tuple[int, str]]:
     return found
 
 
+def vm_flags(text: str) -> int:
+    """The value of "VM_READ | VM_EXEC"."""
+    constants = (KERNEL_FOLDER / "constants.py").read_text(encoding="utf-8")
+    values = {name: 1 << int(bit) for name, bit in re.findall(r"(VM_\w+) = 1 << (\d+)", constants)}
+    return sum(values[name.strip()] for name in text.split("|"))
+
+
 def drives(*labels: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """The decorated test drives a run through these steps."""
 
@@ -75,20 +82,25 @@ class _Labels:
         self.steps: dict[tuple[str, int], set[str]] = defaultdict(set)
         self.functions: dict[str, set[str]] = defaultdict(set)
         for source in model.sources:
-            self._read(source.path, source.text)
-
-    def _read(self, path: str, text: str) -> None:
-        places = labels_in(text)
-        for node in ast.parse(text).body:
-            if not isinstance(node, ast.FunctionDef):
-                continue
-            inside = [p for p in places if node.lineno <= p[0] <= (node.end_lineno or 0)]
-            atomic = any(getattr(d, "id", "") == "atomic" for d in node.decorator_list)
-            for line, label in inside:
-                if atomic:
-                    self.functions[node.name].add(label)
+            for function, is_atomic, line, label in _labelled_lines(source.text):
+                if is_atomic:
+                    self.functions[function].add(label)
                 else:
-                    self.steps[path, _line_of_step(node, line)].add(label)
+                    self.steps[source.path, line].add(label)
+
+
+@functools.lru_cache(maxsize=512)
+def _labelled_lines(text: str) -> list[tuple[str, bool, int, str]]:
+    """(function, is it atomic, line of the step, label) for every label of a file."""
+    found = []
+    places = labels_in(text)
+    for node in ast.parse(text).body if places else []:
+        if isinstance(node, ast.FunctionDef):
+            atomic = any(getattr(d, "id", "") == "atomic" for d in node.decorator_list)
+            for line, label in places:
+                if node.lineno <= line <= (node.end_lineno or 0):
+                    found.append((node.name, atomic, _line_of_step(node, line), label))
+    return found
 
 
 def _line_of_step(function: ast.FunctionDef, line: int) -> int:
@@ -100,13 +112,12 @@ def _line_of_step(function: ast.FunctionDef, line: int) -> int:
 
 
 @functools.lru_cache(maxsize=64)
-def _compiled(
-    policy: str, text: str, values: tuple[tuple[str, int], ...]
-) -> tuple[Program, _Labels]:
+def _compiled(policy: str, text: str) -> tuple[Program, _Labels]:
+    """Parameters are values of the run: one program serves all of them."""
     path = Path(_folder()) / f"scenario_{abs(hash(text)):x}.py"
     path.write_text(text, encoding="utf-8")
     model = load_model(policy, [path])
-    return compile_model(model, dict(values), statistics=True), _Labels(model)
+    return compile_model(model, statistics=True), _Labels(model)
 
 
 @functools.lru_cache(maxsize=1)
@@ -133,10 +144,10 @@ class Run:
 
     def __init__(self, text: str, policy: str = "drop-retry", **parameters: int) -> None:
         header = '# SPDX-License-Identifier: GPL-2.0-only\n"""A scenario of a test."""\n'
-        self.program, self.labels = _compiled(
-            policy, header + PAGES + text, tuple(sorted(parameters.items()))
-        )
-        self.machine = _Recorder(self.program, mode="simulate")
+        self.program, self.labels = _compiled(policy, header + PAGES + text)
+        unknown = set(parameters) - set(self.program.parameters)
+        assert not unknown, f"no such parameter: {unknown}"
+        self.machine = _Recorder(self.program, parameters, mode="simulate")
         self.machine.called = set()
         self.choices: dict[str, Callable[[int], int]] = {}
         self.events: list[tuple[str, int, int, int, int]] = []  # name, a, b, c, thread

@@ -5,23 +5,30 @@ from __future__ import annotations
 
 import pytest
 
-from tests.model.run import Run, drives
+from tests.model.run import Run, drives, vm_flags
 
 NOTHING = ""
 FAULT_LOCK = "fault lock"
 RETRY, MAJOR, LOCKED, SIGBUS, NOPAGE, OOM = 0x400, 0x4, 0x200, 0x2, 0x100, 0x1
 
 MAP = """
+SIZE: Param = 4
+RA_PAGES: Param = 0
+VMA_FLAGS: Param = 1
+PAGE: Param = 0
+IS_WRITE: Param = 0
+IS_USER: Param = 1
+
 @setup
 def start():
     mm = boot_mm()
-    mapping = boot_mapping({size})
-    boot_map(mm, boot_file(mapping, {ra}), 0, 4, 0, {flags})
+    mapping = boot_mapping(SIZE)
+    boot_map(mm, boot_file(mapping, RA_PAGES), 0, 4, 0, VMA_FLAGS)
 {more}
 
 @thread("T1")
 def fault():
-    touch({page}, {write}, {user})
+    touch(PAGE, IS_WRITE == 1, IS_USER == 1)
 
 @thread("disk", daemon=True)
 def disk():
@@ -65,9 +72,8 @@ def scene(size: int = 4, ra: int = 0, flags: str = "VM_READ", more: str = "", pa
           write: bool = False, user: bool = True, other: str = "    pass",
           policy: str = "drop-retry", **parameters: int) -> Run:
     """One file of 4 mapped pages, thread 1 touches a page, thread 2 is the disk, thread 3 other."""
-    text = MAP.format(size=size, ra=ra, flags=flags, more=more, page=page, write=write,
-                      user=user, other=other)
-    return Run(text, policy, **parameters)
+    return Run(MAP.format(more=more, other=other), policy, SIZE=size, RA_PAGES=ra,
+               VMA_FLAGS=vm_flags(flags), PAGE=page, IS_WRITE=write, IS_USER=user, **parameters)
 
 
 def result(run: Run, thread: int = 1) -> int:

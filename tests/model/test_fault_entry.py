@@ -148,13 +148,13 @@ def start():
 
 @thread("T1")
 def grow():
-    touch({address}, True, True)
+    touch(2, True, True)
 """
 
 
 @drives("2.2.8")
 def test_stack_grows_down_under_the_write_lock() -> None:
-    run = Run(STACK.format(address=2))
+    run = Run(STACK)
     run.until(1, "vma.vm_start = address")
     assert run.get("Thread", 1, "mmap_lock_mode") == 2
     assert run.get("VMA", 1, "write_locked") == 1

@@ -26,8 +26,8 @@ BODIES = {
          "    folio_put(folio)\n",
     "s": "    unlocked = folio_wait_locked_killable(folio)\n    {work}\n    folio_put(folio)\n",
     "p": "    unlocked = folio_put_wait_locked_killable(folio)\n    {work}\n",
-    "t": "    taken = folio_trylock(folio)\n    {work}\n    if taken:\n        folio_unlock(folio)\n"
-         "    folio_put(folio)\n",
+    "t": "    taken = folio_trylock(folio)\n    {work}\n"
+         "    if taken:\n        folio_unlock(folio)\n    folio_put(folio)\n",
 }
 WORK = "current.vmf_address = 1"
 

@@ -171,6 +171,8 @@ def test_write_to_a_read_only_private_pte_copies() -> None:
 
 
 ANONYMOUS = """
+IS_WRITE: Param = 1
+
 @setup
 def start():
     mm = boot_mm()
@@ -178,20 +180,20 @@ def start():
 
 @thread("T1")
 def fault():
-    touch(1, {write}, True)
+    touch(1, IS_WRITE == 1, True)
 """
 
 
 @pytest.mark.parametrize("write, flags", [(True, 7), (False, 5)])
 def test_anonymous_memory(write: bool, flags: int) -> None:
-    run = Run(ANONYMOUS.format(write=write), MEMORY_PAGES=4)
+    run = Run(ANONYMOUS, IS_WRITE=write, MEMORY_PAGES=4)
     run.go(1)
     assert pte_flags(run, 1) == flags and run.get("VMA", 1, "anon_vma") == int(write)
     assert run.get("memory", 1, "used_pages") == 1
 
 
 def test_anonymous_memory_runs_out() -> None:
-    run = Run(ANONYMOUS.format(write=True), MEMORY_PAGES=1)
+    run = Run(ANONYMOUS, MEMORY_PAGES=1)
     run.set("memory", 1, "used_pages", 1)
     run.until(1, "return trap_result")
     assert run.local(1, "do_user_addr_fault", "fault") == 1, "OOM"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.model.run import Run
+from tests.model.run import Run, vm_flags
 
 SCENE = """
 N_FOLIOS: Param = 1300
@@ -16,13 +16,17 @@ MAX_REFCOUNT: Param = 2000
 N_REQUESTS: Param = 64
 FAULT_AROUND_PAGES: Param = 16
 
+RA_PAGES: Param = 32
+VMA_FLAGS: Param = 1
+MAX_ORDER: Param = 0
+
 @setup
 def start():
     mm = boot_mm()
-    mapping = boot_mapping({size})
-    mapping.max_order = {max_order}
-    file = boot_file(mapping, {ra})
-    boot_map(mm, file, 0, {size}, 0, {flags})
+    mapping = boot_mapping(1000)
+    mapping.max_order = MAX_ORDER
+    file = boot_file(mapping, RA_PAGES)
+    boot_map(mm, file, 0, 1000, 0, VMA_FLAGS)
 {more}
 
 @thread("T1")
@@ -37,10 +41,10 @@ def disk():
 """
 
 
-def scene(policy: str = "drop-retry", size: int = 1000, ra: int = 32, flags: str = "VM_READ",
+def scene(policy: str = "drop-retry", ra: int = 32, flags: str = "VM_READ",
           max_order: int = 0, more: str = "", **parameters: int) -> Run:
-    text = SCENE.format(size=size, ra=ra, flags=flags, max_order=max_order, more=more)
-    return Run(text, policy, **parameters)
+    return Run(SCENE.format(more=more), policy, RA_PAGES=ra, VMA_FLAGS=vm_flags(flags),
+               MAX_ORDER=max_order, **parameters)
 
 
 def touch(run: Run, page: int, disk: bool = True) -> None:
@@ -77,7 +81,7 @@ def marks(run: Run) -> set[int]:
     }
 
 
-# ---- the worked example of 7.4 -------------------------------------------------------------------
+# ---- the worked example of 7.4 ----------------------------------------------
 
 
 def test_sequential_touching_drop() -> None:
@@ -118,7 +122,7 @@ def test_next_window_still_in_flight_waits() -> None:
     assert run.where(1).startswith("folio_wait_bit_common")
 
 
-# ---- windows after a miss (7.3) ----------------------------------------------------------------------
+# ---- windows after a miss (7.3) ----------------------------------------------
 
 
 @pytest.mark.parametrize("page, window, mark", [(100, (84, 32), 108), (5, (0, 32), 24)])
@@ -194,7 +198,7 @@ def test_huge_advice_counts_misses_since_7_0(version: int, expected: int) -> Non
     assert run.get("File", 1, "mmap_miss") == expected
 
 
-# ---- mmap_miss (7.5) -----------------------------------------------------------------------------------
+# ---- mmap_miss (7.5) ----------------------------------------------
 
 
 def test_too_many_misses_stop_read_around() -> None:
@@ -234,7 +238,7 @@ def test_hit_on_a_locked_folio_counts_only_before_6_17(version: int, miss: int) 
     assert run.get("File", 1, "mmap_miss") == miss
 
 
-# ---- filling (7.2) ---------------------------------------------------------------------------------------
+# ---- filling (7.2) ----------------------------------------------
 
 
 def test_present_pages_split_the_read() -> None:
@@ -264,7 +268,7 @@ def test_window_is_filled_under_invalidate_lock() -> None:
     assert run.get("Thread", 1, "pinned_file") == 1
 
 
-# ---- the next window (7.4) ---------------------------------------------------------------------------------
+# ---- the next window (7.4) ----------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -310,7 +314,7 @@ def test_window_end_is_aligned_since_6_17(version: int, size: int) -> None:
     assert windows(run)[0][:2] == (77, size), "77 + 64 = 141, rounded down to 140"
 
 
-# ---- large folios --------------------------------------------------------------------------------------------
+# ---- large folios ----------------------------------------------
 
 
 @pytest.mark.parametrize("version", [612, 618])

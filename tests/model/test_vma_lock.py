@@ -51,7 +51,7 @@ def scene(
 
 
 def readers(run: Run) -> int:
-    if run.program.parameters["KERNEL_VERSION"] < 615:
+    if run.machine.parameters["KERNEL_VERSION"] < 615:
         return run.get("RwSemaphore", run.semaphore("VMA", "vm_lock"), "readers")
     return run.get("VMA", 1, "vm_refcnt") - 1
 
