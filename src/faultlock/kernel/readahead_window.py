@@ -107,7 +107,7 @@ def ractl_max_pages(file: File, req_size: int) -> int:
     Returns: pages
     Left out: nothing
     """
-    max_pages = file.ra_pages
+    max_pages: int = file.ra_pages
     if req_size > max_pages and IO_PAGES > max_pages:
         max_pages = min(req_size, IO_PAGES)
     return max_pages
