@@ -23,7 +23,8 @@ from faultlock.lang.model import KERNEL_FOLDER, Model, compile_model, load_model
 from faultlock.lang.program import OwnRef, Program
 from faultlock.lang.visit import step_expressions
 
-LABEL = re.compile(r"#.*?\s((?:[FH]\d+|\d\.\d[\w.]*)(?:, (?:[FH]\d+|\d\.\d[\w.]*))*)\s*$")
+STEP = r"(?:[FH]\d+|[2348]\.\d+(?:[rcs]\d|\.\d+[a-z]?))"
+LABEL = re.compile(rf"#.*?\s({STEP}(?:, {STEP})*)\s*$")
 MAX_STEPS = 20_000
 TABLE: dict[str, list[str]] = defaultdict(list)  # label -> tests that drive a run through it
 _visited: set[str] = set()
