@@ -203,8 +203,8 @@ def _exit_code(found: list[ScenarioResult], interrupted: bool) -> int:
 
 
 def _witnesses(found: list[ScenarioResult], width: int) -> None:
+    from faultlock.check.replayed import witness
     from faultlock.check.result import path_lines, step_row
-    from faultlock.check.verdict import witness
 
     for result in found:
         replayed = witness(result)
@@ -220,10 +220,10 @@ def _witnesses(found: list[ScenarioResult], width: int) -> None:
 
 def _replay(arguments: argparse.Namespace, scenarios: list[Scenario]) -> int:
     from faultlock.check.path import replay as replay_moves
+    from faultlock.check.replayed import broken_at_end
     from faultlock.check.result import path_lines, step_row
     from faultlock.check.scenarios import compile_scenario
     from faultlock.check.schedule import parse_schedule
-    from faultlock.check.verdict import broken_at_end
     from faultlock.lang.native import compile_native
 
     if len(scenarios) != 1 or not arguments.scenario:
