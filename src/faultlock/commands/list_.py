@@ -17,7 +17,6 @@ List what is here: policies, workloads, scenarios; kernel functions and paramete
   faultlock list
   faultlock list functions --policy hold"""
 
-PACKAGE = Path(__file__).resolve().parent.parent
 ALWAYS = ("policies", "workloads", "scenarios")
 
 
@@ -57,7 +56,10 @@ def _first_line(path: Path) -> str:
 def _policies(_: str) -> list[tuple[str, str]]:
     from faultlock.lang.model import shipped_policies
 
-    return [(name, _first_line(path)) for name, path in shipped_policies().items()]
+    return [
+        (name, _first_line(path).removeprefix(f"{name}: "))
+        for name, path in shipped_policies().items()
+    ]
 
 
 def _workloads(_: str) -> list[tuple[str, str]]:
@@ -76,12 +78,9 @@ def _workloads(_: str) -> list[tuple[str, str]]:
 
 
 def _scenarios(_: str) -> list[tuple[str, str]]:
-    folder = PACKAGE / "catalogue"
-    return [
-        (path.stem, _first_line(path))
-        for path in sorted(folder.glob("*.py"))
-        if path.stem != "__init__"
-    ]
+    from faultlock.check.scenarios import shipped_scenarios
+
+    return [(name, scenario.question) for name, scenario in shipped_scenarios().items()]
 
 
 def _items(*kinds: str) -> Callable[[str], list[tuple[str, str]]]:
