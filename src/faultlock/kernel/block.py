@@ -41,6 +41,24 @@ def blk_get_request(mapping: Mapping, index: int, nr: int) -> Request:
     return request
 
 
+@atomic
+def whole_folios(mapping: Mapping, index: int, most: int) -> int:
+    """How many of the next `most` pages end with a folio: a request never ends inside of one.
+
+    Source: bio_add_folio, block/bio.c, 6.12
+    Context: the folios are locked by current
+    Returns: pages, at least one folio
+    Left out: nothing
+    """
+    pages = 1 << mapping.pages[index].order
+    while pages < most:
+        nr = 1 << mapping.pages[index + pages].order
+        if pages + nr > most:
+            return pages
+        pages += nr
+    return pages
+
+
 def submit_bio(mapping: Mapping, index: int, nr: int):
     """Submit a read of [index, index + nr), in requests of at most MAX_BIO_PAGES.
 
@@ -51,7 +69,7 @@ def submit_bio(mapping: Mapping, index: int, nr: int):
     """
     position = index
     while position < index + nr:
-        part = min(nr - (position - index), MAX_BIO_PAGES)
+        part = whole_folios(mapping, position, min(nr - (position - index), MAX_BIO_PAGES))
         cpu("submit_bio")
         cpu("bio_add_page", part)
         request = blk_get_request(mapping, position, part)

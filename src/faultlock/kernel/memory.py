@@ -36,6 +36,7 @@ def __do_fault() -> vm_fault_t:
     Returns: what ->fault returned; LOCKED otherwise
     Left out: hardware poison; file systems that return the folio unlocked
     """
+    emit("FILEMAP_FAULT")
     ret = filemap_fault()
     check_fault_result(ret)
     return ret
