@@ -225,6 +225,14 @@ def test_finish_fault_maps_a_page_or_since_7_0_the_folio(version: int, mapped: i
     assert run.get("Folio", 1, "mapcount") == mapped
 
 
+@pytest.mark.parametrize("version, mapped", [(612, {0, 1}), (700, {0, 1, 2, 3})])
+def test_fault_around_maps_large_folios_whole_since_7_0(version: int, mapped: set[int]) -> None:
+    run = Run(LARGE, KERNEL_VERSION=version)
+    run.go(1)
+    assert {i for i in range(8) if run.get("MM", 1, "pte", i)} == mapped
+    assert run.get("Folio", 1, "locked") == 0 and run.holds(1) == NOTHING
+
+
 def test_s2_and_s10_guard_the_pte() -> None:
     run = scene(more=UPTODATE, FAULT_AROUND_PAGES=1)
     run.to(1, "4.3r5")

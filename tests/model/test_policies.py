@@ -43,7 +43,7 @@ def gets_in(run: Run, thread: int = 3) -> bool:
     raise AssertionError("runs for ever")
 
 
-# ---- retry-vma ----------------------------------------------------------------------------------
+# ---- retry-vma ------------------------------------------
 
 
 def test_retry_vma_redoes_under_the_vma_lock_with_tried() -> None:
@@ -109,7 +109,7 @@ def test_retry_vma_attempts_are_unbounded_without_v2(v2: int, bounded: bool) -> 
         assert run.count("VMA_LOCK_RETRY") == attempt
 
 
-# ---- hold-vma -------------------------------------------------------------------------------------
+# ---- hold-vma ------------------------------------------
 
 
 def test_hold_vma_holds_the_vma_lock() -> None:
@@ -138,7 +138,7 @@ def test_d6_kernel_mode_fault_and_mmap(policy: str, gets: bool) -> None:
     assert gets_in(run) == gets
 
 
-# ---- hold-until-writer ------------------------------------------------------------------------------
+# ---- hold-until-writer ------------------------------------------
 
 
 @pytest.mark.parametrize("version", [612, 700])
@@ -182,7 +182,7 @@ def test_hold_until_writer_killed_while_registered() -> None:
     assert run.get("VMA", 1, "first_sleeper") == 0
 
 
-# ---- fork-fix -----------------------------------------------------------------------------------------
+# ---- fork-fix ------------------------------------------
 
 FORK = "    with atomic:\n        current.vmf_address = 0\n    dup_mmap(None)\n"
 

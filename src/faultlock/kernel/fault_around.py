@@ -60,7 +60,7 @@ def filemap_map_folio_range(vma: VMA, folio: Folio, address: Address, nr: int) -
 def filemap_map_pages(start_pgoff: int, end_pgoff: int) -> vm_fault_t:
     """Map what is cached of [start_pgoff, end_pgoff] (both included).
 
-    Source: filemap_map_pages, mm/filemap.c, 6.12
+    Source: filemap_map_pages, mm/filemap.c, 6.12; 7.0 (large folios are mapped whole)
     Context: fault lock held; RCU and PTL inside; never sleeps
     Returns: NOPAGE if the faulting address was mapped, else 0
     Left out: mapping a huge page by one PMD
@@ -82,6 +82,10 @@ def filemap_map_pages(start_pgoff: int, end_pgoff: int) -> vm_fault_t:
         nr = 1
         if filemap_map_lock(mapping, folio, index):
             nr = min(folio_next_index(folio), end) - index
+            if KERNEL_VERSION >= 700:
+                if folio_fits_mapping(vma, folio):
+                    index = folio.index
+                    nr = 1 << folio.order
             address = current.vmf_address + index - current.vmf_pgoff
             found = filemap_map_folio_range(vma, folio, address, nr)
             hits += found

@@ -93,13 +93,11 @@ def finish_fault_pte(cow: bool) -> vm_fault_t:
         flags = PTE_ACCESSED | PTE_WRITE
     first = address
     nr = 1
-    if KERNEL_VERSION >= 700 and folio.order > 0:
-        whole = 1 << folio.order
+    if KERNEL_VERSION >= 700 and folio_fits_mapping(vma, folio):
         start = address - (current.vmf_pgoff - folio.index)
-        fits = start >= vma.vm_start and start + whole <= vma.vm_end and start // PTRS_PER_PTE == (start + whole - 1) // PTRS_PER_PTE
-        if fits and folio.index + whole <= folio.mapping.i_size and range_is_empty(mm, start, whole):
+        if range_is_empty(mm, start, 1 << folio.order):
             first = start
-            nr = whole
+            nr = 1 << folio.order
     for i in range(first, first + nr):
         set_pte(vma, i, folio, flags)
     folio_put(folio)

@@ -97,3 +97,21 @@ def pte_state() -> int:
         return 2
     mm.pte_flags[address] |= PTE_ACCESSED
     return 1
+
+
+@atomic
+def folio_fits_mapping(vma: VMA, folio: Folio) -> bool:
+    """Does the whole folio lie inside the VMA, one page table and the file?
+
+    Source: finish_fault, filemap_map_pages, 7.0
+    Context: fault lock held, folio locked
+    Returns: True if all its pages may be mapped at once
+    Left out: nothing
+    """
+    whole = 1 << folio.order
+    start = vma.vm_start + folio.index - vma.vm_pgoff
+    if start < vma.vm_start or start + whole > vma.vm_end:
+        return False
+    if start // PTRS_PER_PTE != (start + whole - 1) // PTRS_PER_PTE:
+        return False
+    return folio.index + whole <= folio.mapping.i_size
