@@ -20,6 +20,17 @@ KERNEL_LAYER, POLICY_LAYER, SCENARIO_LAYER = 0, 1, 2
 DECORATORS = ("atomic", "role", "thread", "setup", "always", "eventually", "sometimes")
 
 
+MAX_NESTING = 100  # of syntax nodes; the kernel's own text has 17
+
+
+def nested_too_deep(tree: ast.AST) -> ast.AST | None:
+    """A node more than MAX_NESTING levels down, which the compiler's recursion could not follow."""
+    level: list[ast.AST] = [tree]
+    for _ in range(MAX_NESTING):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+    return next((node for node in level if hasattr(node, "lineno")), None)
+
+
 @dataclass
 class Source:
     """One file: its text and the layer it belongs to; the tree is made when it is asked for."""
@@ -34,7 +45,15 @@ class Source:
     def tree(self) -> ast.Module:
         """The syntax tree; empty when the text is not Python syntax (see `problem`)."""
         try:
-            return ast.parse(self.text, filename=self.path)
+            tree = ast.parse(self.text, filename=self.path)
+            deep = nested_too_deep(tree)
+            if deep is None:
+                return tree
+            what = f"nested more than {MAX_NESTING} levels deep"
+            cure = "use locals and functions for the parts"
+            column = getattr(deep, "col_offset", 0) + 1
+            self.problem = LanguageError(self.path, getattr(deep, "lineno", 1), column, what, cure)
+            return ast.Module([], [])
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = getattr(error, "lineno", 1) or 1
             column = getattr(error, "offset", 1) or 1

@@ -150,6 +150,8 @@ AT_TOP = [
     ("@role\ndef r():\n    pass\ndef f():\n    r()\n", "r is the entry of a thread and cannot be called"),
     ("@atomic\ndef f():\n    with atomic:\n        pass\n", "an atomic function is one step already"),
     ("def f(:\n", "not Python syntax"),
+    ("def f():\n    x = " + "~" * 99 + "1\n", "nested more than 100 levels deep"),
+    ("def f():\n    x = 1" + " + 1" * 700 + "\n", "nested more than 100 levels deep"),
 ]
 
 
