@@ -213,6 +213,9 @@ def collapse_file(file: File, start: Index) -> bool:
             folio_discard(new)
         return False
     if mapping.max_order == 0:
+        # As in the kernel, with the folio locks of the range held: against the documented order
+        # (invalidate_lock, then folio lock).  A truncation that got invalidate_lock before us and
+        # waits for one of these folios in its second pass never ends, and neither do we.
         filemap_invalidate_lock_shared(mapping)  # 8.9.6
         mapping.nr_thps = True
         filemap_invalidate_unlock_shared(mapping)

@@ -28,7 +28,7 @@ def change_protection(vma: VMA, start: Address, end: Address, vm_flags: vm_flags
     Returns: nothing
     Left out: huge PMDs, NUMA balancing, PROT_NONE entries stay present here
     """
-    cpu("mprotect_pmd_page", pmd_pages_in_range(vma.vm_mm, start, end))
+    cpu("mprotect_pmd_entry", pmd_entries_in_range(vma.vm_mm, start, end))
     address: Address = next_page_table(vma.vm_mm, start, end)
     while address < end:
         part_end = page_table_end(address, end)

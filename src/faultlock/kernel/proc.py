@@ -30,7 +30,7 @@ def smap_gather_stats(vma: VMA):
     cpu("smaps_vma")
     tables = page_tables_in_range(vma.vm_mm, start, end)
     cpu("smaps_pte_slot", tables * min(PTRS_PER_PTE, end - start))
-    cpu("smaps_pmd_page", pmd_pages_in_range(vma.vm_mm, start, end))
+    cpu("smaps_pmd_entry", pmd_entries_in_range(vma.vm_mm, start, end))
     entries = ptes_in_range(vma.vm_mm, start, end)
     cpu("smaps_pte", entries)
 

@@ -259,7 +259,9 @@ def operation_fork(task: Task, operation: Operation):
     emit("OP_BEGIN", operation.number)
     cpu("user_fork_before")
     fork_heaps(task)
+    cpu("fork")
     sys_fork()
+    cpu("fork_exit")
     cpu("fork_wake_child")
     task.child_done = None
     start_child_thread(task.child)
@@ -536,6 +538,7 @@ def workload_thread():
             left = operation.repeat
             while left > 0 and not machine.stop:
                 run_operation(task, operation)
+                cpu("user_loop")
                 think(task, operation)
                 left -= 1
             operation = operation.next_operation

@@ -187,22 +187,23 @@ def pmd_page_present(mm: MM, table: int) -> bool:
 
 
 @atomic
-def pmd_pages_in_range(mm: MM, start: Address, end: Address) -> int:
-    """How many pages of the level above the page tables a walk of [start, end) looks through.
+def pmd_entries_in_range(mm: MM, start: Address, end: Address) -> int:
+    """How many entries of the level above the page tables a walk of [start, end) looks at.
 
     Source: change_pmd_range, walk_pmd_range, zap_pmd_range, 6.12
     Context: any
-    Returns: their number
+    Returns: their number; a GiB without any page table is skipped as a whole
     Left out: nothing
     """
-    pages = 0
+    entries = 0
     table = start // PTRS_PER_PTE
     last = (end + PTRS_PER_PTE - 1) // PTRS_PER_PTE
     while table < last:
+        following = min(table - table % PTRS_PER_PTE + PTRS_PER_PTE, last)
         if pmd_page_present(mm, table):
-            pages += 1
-        table = table - table % PTRS_PER_PTE + PTRS_PER_PTE
-    return pages
+            entries += following - table
+        table = following
+    return entries
 
 
 @atomic

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from faultlock.sim import compiled as compiled  # before any function is compiled
+
 # indices into Engine.scalars
 (
     NOW,
@@ -95,9 +97,9 @@ EVENT_IO, EVENT_SLEEP, EVENT_TICK, EVENT_STOP = range(4)
 # kinds of distributions (columns of Engine.distributions: kind, low, high, sigma, first, count)
 CONSTANT, UNIFORM, EXPONENTIAL, LOGNORMAL, HISTOGRAM = range(5)
 
-# log buckets: 32 per doubling up to 2**47 ns; a bucket is at most 3.2 % wide
-BUCKETS_PER_DOUBLING = 32
-N_BUCKETS = 48 * BUCKETS_PER_DOUBLING
+# log buckets: 128 per doubling up to 2**47 ns; a bucket is at most 0.8 % wide
+BUCKETS_PER_DOUBLING = 128
+N_BUCKETS = 42 * BUCKETS_PER_DOUBLING
 
 LOCK_KINDS = 16  # lock structs of the model, by struct number
 ROOT_KINDS = 16

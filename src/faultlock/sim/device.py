@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# mypy: disable-error-code="no-any-return,operator"
 """The device: a queue of limited depth whose requests take a random time, in parallel.
 
 A request's service starts when a place in the queue is free; with a bandwidth limit its data

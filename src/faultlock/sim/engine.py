@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# mypy: disable-error-code="no-any-return,operator"
 """The event engine: threads of a compiled model on CPUs in virtual time.
 
 A thread's steps take no time; only its cpu() costs (bursts), sleeps, waits and the engine's own
@@ -42,8 +43,8 @@ from faultlock.sim.timers import pop, push
 # results of step and run (lang/native.py)
 BLOCKED, RAN, CHOICE, FINISHED, FAILED, MODEL_ERROR, CPU, SLEEP = range(8)
 NO_CHOICE = np.int64(-(1 << 63))
-FUEL = 1 << 20
-MAX_FREE_ROUNDS = 1 << 16  # steps without any cost before the model is said to hang
+FUEL = 1 << 16
+MAX_FREE_ROUNDS = 1 << 12  # steps without any cost before the model is said to hang
 
 # reasons for the engine to stop (Engine.scalars[ERROR])
 OK, ASSERTION, BROKEN_MODEL, ENDLESS, STUCK, LOG_FULL = range(6)
@@ -465,6 +466,15 @@ def start_interrupt_thread(engine: Engine, step: Any, run: Any, thread: int) -> 
     engine.scalars[a.IRQ_THREAD] = thread
     if _advance_model(engine, step, run, thread, 0) != CHOICE:
         _fail(engine, BROKEN_MODEL, thread)
+
+
+@numba.njit(cache=True)
+def start_waiting_thread(engine: Engine, step: Any, run: Any, thread: int, cpu: int) -> None:
+    """A thread that somebody wakes later (the child of a fork): let it reach its wait."""
+    engine.cpu_of[thread] = cpu
+    if _advance_model(engine, step, run, thread, cpu) != BLOCKED:
+        _fail(engine, BROKEN_MODEL, thread)
+    engine.state[thread] = a.BLOCKED
 
 
 def seed_streams(engine: Engine, seed: int) -> None:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# mypy: disable-error-code="no-any-return,operator"
 """Which CPU a woken thread runs on, and what an idle CPU takes over (simple forms of
 select_idle_sibling() and newidle balancing; one cache domain)."""
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# mypy: disable-error-code="no-any-return,operator"
 """What is remembered of a run: latencies in log buckets, lock holders, waits and wait chains."""
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ ROOT_IO, ROOT_RUNNING, ROOT_RUNNABLE, ROOT_SLEEP, ROOT_UNKNOWN, ROOT_CYCLE = ran
 
 @numba.njit(cache=True)
 def bucket_of(value: int) -> int:
-    """The log bucket of a time in ns: exact below 32, then 32 buckets per doubling."""
+    """The log bucket of a time in ns: exact below 128, then 128 buckets per doubling."""
     if value < BUCKETS_PER_DOUBLING:
         return max(value, 0)
     shift = 0
@@ -121,15 +122,17 @@ def lock_released(engine: Engine, thread: int, kind: int, reference: int) -> Non
     at = _slot(engine, kind, reference)
     if at < 0:
         return
-    held = 0
-    removed = False
+    held, own = 0, -1
     for place in range(HELD_SLOTS):
-        if engine.lock_holder[at, place] == thread and not removed:
-            engine.lock_holder[at, place] = 0
-            removed = True
-        elif engine.lock_holder[at, place]:
+        holder = engine.lock_holder[at, place]
+        if holder:
             held += 1
-    if held == 0:
+            if own < 0 or holder == thread:
+                own = place
+    # A lock that somebody else took (a folio whose read has ended) is released all the same.
+    if own >= 0:
+        engine.lock_holder[at, own] = 0
+    if held <= 1:
         _close_gap(engine, at)
 
 
@@ -139,10 +142,12 @@ def holder_of(engine: Engine, kind: int, reference: int, waiter: int) -> int:
     key = (kind << 40) + reference + 1
     size = engine.lock_key.shape[0]
     at = (key * 0x9E3779B1) & (size - 1)
-    while engine.lock_key[at] != key:
-        if engine.lock_key[at] == 0:
-            return 0
+    for _ in range(size):
+        if engine.lock_key[at] == key or engine.lock_key[at] == 0:
+            break
         at = (at + 1) & (size - 1)
+    if engine.lock_key[at] != key:
+        return 0
     best = 0
     for place in range(HELD_SLOTS):
         thread = engine.lock_holder[at, place]

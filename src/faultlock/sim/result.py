@@ -11,7 +11,13 @@ import numpy as np
 
 from faultlock.sim import arrays as a
 
-QUANTILES = (("p10_us", 0.1), ("p50_us", 0.5), ("p90_us", 0.9), ("p99_us", 0.99), ("p999_us", 0.999))
+QUANTILES = (
+    ("p10_us", 0.1),
+    ("p50_us", 0.5),
+    ("p90_us", 0.9),
+    ("p99_us", 0.99),
+    ("p999_us", 0.999),
+)
 VMSTAT = {
     "pgfault": "PGFAULT",
     "pgmajfault": "PGMAJFAULT",
@@ -26,7 +32,7 @@ ROOTS = ("io", "running", "waiting for a CPU", "sleeping", "unknown", "cycle")
 
 @dataclass
 class Distribution:
-    """Times of one actor (or wait): log buckets of at most 3.2 % and exact n, sum, min, max."""
+    """Times of one actor (or wait): log buckets of at most 0.8 % and exact n, sum, min, max."""
 
     buckets: Any
     n: int
@@ -217,7 +223,9 @@ def merge(results: Sequence[SimResult]) -> SimResult:
     first = results[0]
     actors = dict(first.actors)
     vmstat = dict(first.vmstat)
-    waits = {lock: {root: dict(row) for root, row in rows.items()} for lock, rows in first.waits.items()}
+    waits = {
+        lock: {root: dict(row) for root, row in rows.items()} for lock, rows in first.waits.items()
+    }
     chains = list(first.chains)
     for result in results[1:]:
         for name, times in result.actors.items():

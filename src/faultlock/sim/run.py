@@ -26,6 +26,7 @@ from faultlock.sim.engine import (
     seed_streams,
     start_interrupt_thread,
     start_thread,
+    start_waiting_thread,
 )
 from faultlock.sim.handle import make_handle
 from faultlock.sim.model_tables import fill_tables
@@ -154,7 +155,9 @@ def _start(simulation: Simulation) -> None:
     start_interrupt_thread(handle, simulation.step, simulation.run, prepared.interrupt)
     cpus = simulation.workload.machine.cpus
     for number, role in enumerate(prepared.roles, start=1):
-        if role != "interrupt":
+        if role == "child":
+            start_waiting_thread(handle, simulation.step, simulation.run, number, 0)
+        elif role != "interrupt":
             start_thread(handle, number, (number - 1) % cpus)
 
 

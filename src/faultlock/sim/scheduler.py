@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# mypy: disable-error-code="no-any-return,operator"
 """The fair scheduler of one CPU, as in kernel/sched/fair.c of 6.12 (EEVDF), equal weights.
 
 Rules kept: lag is preserved over sleep (PLACE_LAG), a sleeper that is not eligible stays on

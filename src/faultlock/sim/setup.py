@@ -36,7 +36,15 @@ KINDS = {
     "gup": "GUP",
     "truncate": "TRUNCATE",
 }
-PROC_FILES = {"maps": 0, "smaps": 1, "smaps_rollup": 2, "cmdline": 3, "environ": 4, "status": 6, "stat": 6}
+PROC_FILES = {
+    "maps": 0,
+    "smaps": 1,
+    "smaps_rollup": 2,
+    "cmdline": 3,
+    "environ": 4,
+    "status": 6,
+    "stat": 6,
+}
 ADVICE = {"normal": 0, "random": 1, "sequential": 2, "willneed": 3, "dontneed": 4}
 
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# mypy: disable-error-code="no-any-return,operator"
 """The timer heap: what happens at which virtual time (like the kernel's hrtimer tree).
 
 An entry has a time at which it must fire and an earlier one (`soft`) from which it may fire

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`faultlock validate`: the model against measurements of kernels."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from faultlock.errors import EXIT_OK, FaultlockError
+from faultlock.report import console
+
+if TYPE_CHECKING:
+    from faultlock.compare.kernel_values import Group
+
+HELP = """the model against measurements of kernels
+
+Simulates every scenario of the files (default: the measurements that come with
+faultlock) and prints model against kernel, with the kernel's own run-to-run
+difference beside each error. Rate and mean are judged where n is 30 or more."""
+REGIME_REPLICATIONS = 20
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of `faultlock validate`."""
+    parser.add_argument("files", metavar="FILE", nargs="*", type=Path, help="measurements")
+    parser.add_argument("--scenario", metavar="NAME", action="append", default=[],
+                        help="only this scenario; may be repeated")  # fmt: skip
+    parser.add_argument("--replications", metavar="N", type=int, default=3,
+                        help="runs of each scenario; regime rows take 20 (3)")  # fmt: skip
+    parser.add_argument("--seed", metavar="N", type=int, default=1, help="seed (1)")
+    parser.add_argument("--workers", metavar="N", type=int, default=0,
+                        help="processes (default: one for each core)")  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _wanted(arguments: argparse.Namespace) -> list[Group]:
+    from faultlock.compare.kernel_values import read_groups, shipped_files
+    from faultlock.lang.model import shipped_policies
+
+    files = arguments.files or shipped_files()
+    groups, _ = read_groups(files, shipped_policies())
+    if arguments.scenario:
+        names = {group.name for group in groups}
+        for name in arguments.scenario:
+            if name not in names:
+                raise FaultlockError(
+                    f"--scenario {name}: not in these files; they have {', '.join(sorted(names))}"
+                )
+        groups = [group for group in groups if group.name in arguments.scenario]
+    if not groups:
+        raise FaultlockError("no scenario to compare; name a measurement file with scenarios")
+    return groups
+
+
+def result_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The document of `validate --json`."""
+    from faultlock.compare.validate import METRICS, SHOWN, orderings, rows_of_group, summary
+    from faultlock.sim.many import Job, run_jobs, seeds
+    from faultlock.workload.measurement_scenario import workload_of_scenario
+
+    if not 1 <= arguments.replications <= REGIME_REPLICATIONS:
+        raise FaultlockError(f"--replications: give 1 to {REGIME_REPLICATIONS}")
+    groups = _wanted(arguments)
+    jobs, spans = [], []
+    for group in groups:
+        workload = workload_of_scenario(group.measurement, group.repeats[0], group.file)
+        count = REGIME_REPLICATIONS if is_regime(group) else arguments.replications
+        spans.append((len(jobs), count))
+        jobs += [Job(workload, group.policy, seed) for seed in seeds(arguments.seed, count)]
+    with console.progress("simulating the measured scenarios") as report:
+        results = run_jobs(jobs, report, arguments.workers)
+    rows = []
+    for group, (first, count) in zip(groups, spans, strict=True):
+        tables = [result.tables() for result in results[first : first + count]]
+        rows += rows_of_group(group, tables, (*METRICS, *SHOWN))
+    return summary(rows, orderings(rows), [])
+
+
+def is_regime(group: Group) -> bool:
+    """Do the kernel's own runs of this scenario differ by more than 10 % in a judged value?"""
+    from faultlock.compare.validate import METRICS, MIN_VALUES, REGIME_DIFFERENCE, spread
+
+    for actor in group.repeats[0]["actors"]:
+        tables = [run["actors"].get(actor, {"n": 0}) for run in group.repeats]
+        if min(table["n"] for table in tables) < MIN_VALUES:
+            continue
+        for metric in METRICS:
+            if (spread([float(table[metric]) for table in tables]) or 0.0) > REGIME_DIFFERENCE:
+                return True
+    return False
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Simulate, compare, print."""
+    result = result_of(arguments)
+    if arguments.json:
+        console.out_json(result)
+        return EXIT_OK
+    header = ["file", "scenario", "actor", "metric", "model", "kernel", "error %", "noise %", ""]
+    rows = [
+        [
+            row["file"].removesuffix(".json"), row["scenario"], row["actor"], row["metric"],
+            f"{row['model']:.1f}", f"{row['kernel']:.1f}", f"{100 * row['rel_error']:+.1f}",
+            "-" if row["noise"] is None else f"{100 * row['noise']:.1f}", _note(row),
+        ]
+        for row in result["rows"]
+    ]  # fmt: skip
+    console.out_table(header, rows)
+    console.out()
+    for line in summary_lines(result):
+        console.out(line)
+    return EXIT_OK
+
+
+def _note(row: dict[str, Any]) -> str:
+    if not row["judged"]:
+        return "shown"
+    if row["regime"]:
+        return "regime, right" if row["regime_right"] else "regime, wrong"
+    return ""
+
+
+def summary_lines(result: dict[str, Any]) -> list[str]:
+    """The figures of merit, one a line."""
+    lines = []
+    if result["median_abs_rel_error"] is not None:
+        lines.append(
+            f"median error {100 * result['median_abs_rel_error']:.2f} %, "
+            f"90th percentile {100 * result['p90_abs_rel_error']:.2f} %, "
+            f"over {result['n']} values of rate and mean"
+        )
+    lines.append(f"regime rows right: {result['regime_right']} of {result['regime_rows']}")
+    lines.append(f"orderings of policies right: {result['orderings_right']} of {result['orderings']}")
+    if result["facts"]:
+        lines.append(f"facts right: {result['facts_right']} of {result['facts']}")
+    return lines

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Many simulations at once: replications and policies over processes."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from faultlock.workload.schema import Workload
+
+if TYPE_CHECKING:
+    from faultlock.sim.result import SimResult
+
+# two-sided 95 % quantiles of Student's t by degrees of freedom, then the normal one
+T95 = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
+       2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: a workload under a policy with a seed."""
+
+    workload: Workload
+    policy: str
+    seed: int
+
+
+def cores() -> int:
+    """CPUs this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_job(job: Job) -> SimResult:
+    """Simulate one job (in a worker process)."""
+    from faultlock.sim.run import simulate
+
+    return simulate(job.workload, job.policy, job.seed)
+
+
+def seeds(seed: int, count: int) -> list[int]:
+    """Seeds of independent replications: the streams of seed + n are independent."""
+    return [seed * 1_000_003 + number for number in range(count)]
+
+
+def run_jobs(
+    jobs: Sequence[Job], report: Callable[[float, str], None] | None = None, workers: int = 0
+) -> list[SimResult]:
+    """All jobs, in order, on `workers` processes (0: one for each core).
+
+    The result does not depend on the number of processes.  Raises what a job raises."""
+    count = min(workers or cores(), len(jobs))
+    if count <= 1:
+        results = []
+        for number, job in enumerate(jobs, start=1):
+            results.append(run_job(job))
+            if report:
+                report(number / len(jobs), f"{job.policy}")
+        return results
+    run_job(_tiny(jobs[0]))  # compiles what is not in the cache yet, once for all processes
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, mp_context=context) as pool:
+        futures = {pool.submit(run_job, job): number for number, job in enumerate(jobs)}
+        pending = set(futures)
+        while pending:
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                error = future.exception()
+                if error is not None:
+                    pool.shutdown(cancel_futures=True)
+                    raise error
+            if report:
+                report(1 - len(pending) / len(jobs), f"{len(jobs) - len(pending)} of {len(jobs)}")
+        ordered = sorted(futures, key=lambda future: futures[future])
+        return [future.result() for future in ordered]
+
+
+def _tiny(job: Job) -> Job:
+    """The same job, a millisecond long."""
+    from dataclasses import replace
+
+    return Job(replace(job.workload, duration_ns=1_000_000), job.policy, job.seed)
+
+
+def interval(values: Iterable[float]) -> tuple[float, float]:
+    """Mean and half width of its 95 % confidence interval (0 for a single value)."""
+    numbers = list(values)
+    count = len(numbers)
+    mean = sum(numbers) / count if count else 0.0
+    if count < 2:
+        return mean, 0.0
+    variance = sum((value - mean) ** 2 for value in numbers) / (count - 1)
+    factor = T95[count - 2] if count - 2 < len(T95) else 1.96
+    return mean, factor * math.sqrt(variance / count)
+
+
+def with_intervals(results: Sequence[SimResult]) -> dict[str, Any]:
+    """The JSON form of pooled replications, with intervals of rate and mean of each actor."""
+    from faultlock.sim.result import merge
+
+    document = merge(results).document()
+    for actor, row in document["actors"].items():
+        tables = [result.tables()[actor] for result in results]
+        for metric in ("rate_hz", "mean_us", "p99_us"):
+            _, half = interval(table[metric] for table in tables if table["n"])
+            row[f"{metric}_ci95"] = round(half, 3)
+    return document

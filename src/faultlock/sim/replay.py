@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Simulate a recorded application: the state from a ReplayPlan, the run, what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from faultlock.errors import FaultlockError
+from faultlock.lang.layout import Layout
+from faultlock.lang.native import compile_native
+from faultlock.lang.program import Program
+from faultlock.sim import arrays as a
+from faultlock.sim.cost import Cost, CostTable, load_costs
+from faultlock.sim.engine import (
+    Address,
+    seed_streams,
+    start_interrupt_thread,
+    start_thread,
+    start_waiting_thread,
+)
+from faultlock.sim.handle import make_handle
+from faultlock.sim.model_tables import fill_tables
+from faultlock.sim.result import SimResult, collect
+from faultlock.sim.run import (
+    Simulation,
+    _fill_distributions,
+    _fill_machine,
+    advance,
+    program_of,
+)
+from faultlock.sim.setup import MAX_REFCOUNT, Prepared
+from faultlock.trace.replay import KINDS, PlanVma, ReplayPlan
+from faultlock.workload.schema import Device, Kernel, Machine, Workload
+
+LIMIT_FACTOR = 20  # a replay that takes so many times the recorded time is given up
+EXT4_MAX_ORDER = 9  # large folios of ext4 (since 6.16) on x86
+_SPARE_VMAS = 4096
+
+
+@dataclass
+class Replayed:
+    """One run: the simulator's result and what is compared with the recording."""
+
+    result: SimResult
+    figures: dict[str, float]
+    finished: bool
+
+
+class ReplayBuilder:
+    """The first state of a replay."""
+
+    def __init__(self, program: Program, plan: ReplayPlan, device: Device) -> None:
+        self.program, self.plan = program, plan
+        threads = len(plan.threads) + 1
+        vmas = sum(len(items) for items in plan.mm_vmas)
+        longest = max(plan.file_pages, default=1)
+        mms = max(1, len(plan.mm_vmas))
+        version = kernel_number(plan)
+        parameters = {
+            "KERNEL_VERSION": version,
+            "N_THREADS": threads,
+            "N_MMS": mms,
+            "N_VMAS": 4 * max(plan.mm_map_count, default=1) + vmas + _SPARE_VMAS,
+            "N_VMAS_PER_MM": max(plan.mm_map_count, default=1) + _SPARE_VMAS,
+            "N_FILES": max(1, len(plan.open_files)),
+            "N_MAPPINGS": max(1, len(plan.file_pages)),
+            "N_FILE_PAGES": longest + 2 * plan.readahead_pages + 1,
+            "N_ADDRESS_PAGES": plan.address_pages,
+            "N_FOLIOS": sum(plan.file_pages) + 1024,
+            "N_REQUESTS": device.queue_depth + 1,
+            "MAX_REFCOUNT": MAX_REFCOUNT,
+            "MAX_WINDOW_PAGES": 2 * plan.readahead_pages + 1024,
+            "MAX_BIO_PAGES": 512,
+            "IO_PAGES": plan.readahead_pages,
+            "FORK_CHILD": 1,
+            "N_REPLAY_OPERATIONS": max(1, len(plan.operations["kind"])),
+        }
+        known = {name: n for name, n in parameters.items() if name in program.parameters}
+        self.layout = Layout(program, known, "simulate")
+        self.memory: Any = None
+        self._vmas = 0
+
+    def build(self) -> Prepared:
+        """Everything in place; threads stand at the entries of their roles."""
+        plan, program = self.plan, self.program
+        roles = ["replay_thread"] * len(plan.threads) + ["interrupt"]
+        self.memory = self.layout.new_state([program.roles[role] for role in roles])
+        self._files()
+        for mm in range(len(plan.mm_vmas)):
+            self._mm(mm)
+        self._operations()
+        for number, thread in enumerate(plan.threads, start=1):
+            self._set("Thread", number, mm=thread.mm + 1)
+            first = thread.first + 1 if thread.count else 0
+            self._set("ReplayThread", number, first_operation=first)
+            self._set("ReplayThread", number, start_after_us=thread.start_after_ns // 1000)
+            self._set("ReplayThread", number, waits_for_parent=int(thread.waits_for_parent))
+        names = [f"{thread.name}-{thread.tid}" for thread in plan.threads]
+        return Prepared(
+            self.layout, self.memory, roles, [*names, "interrupt"], [], list(KINDS), len(roles), 0
+        )
+
+    def _set(self, struct: str, instance: int, element: int = 0, **values: int) -> None:
+        for name, value in values.items():
+            if name in self.program.structs[struct].fields:
+                self.layout.set(self.memory, struct, instance, name, value, element)
+
+    def _files(self) -> None:
+        plan = self.plan
+        resident = self.layout.counts["Folio"] + 1
+        self._set("page_cache", 1, resident=resident, shadow=resident + 1)
+        self._set("page_cache", 1, shadow_workingset=resident + 2)
+        allocated = self.program.structs["Mapping"].allocated
+        order = EXT4_MAX_ORDER if kernel_number(plan) >= 616 else 0
+        for number, pages in enumerate(plan.file_pages):
+            if allocated:
+                self.layout.set_allocated(self.memory, "Mapping", number + 1, True)
+            self._set("Mapping", number + 1, i_size=pages, uses_invalidate_lock=1, max_order=order)
+            present = sorted(page for page in plan.resident.get(number, ()) if page < pages)
+            place = self.layout.place("Mapping", "pages", number + 1, 0)
+            view = self.memory[place.offset : place.offset + 4 * pages].view("<i4")
+            view[np.array(present, dtype=np.int64)] = resident
+        for number, file in enumerate(plan.open_files):
+            self._set("File", number + 1, f_mapping=max(file, 0) + 1, f_count=1)
+            self._set("File", number + 1, ra_pages=plan.readahead_pages)
+
+    def _flags(self, prot: int, shared: bool, advice: int = 0) -> int:
+        constants = self.program.constants
+        names = ["VM_MAYWRITE"]
+        names += ["VM_READ"] * (prot & 1) + ["VM_WRITE"] * (prot >> 1 & 1)
+        names += ["VM_EXEC"] * (prot >> 2 & 1) + ["VM_SHARED"] * shared
+        names += {1: ["VM_RAND_READ"], 2: ["VM_SEQ_READ"]}.get(advice, [])
+        return sum(constants[name] or 0 for name in names)
+
+    def _mm(self, mm: int) -> None:
+        plan = self.plan
+        if self.program.structs["MM"].allocated:
+            self.layout.set_allocated(self.memory, "MM", mm + 1, True)
+        self._set("MM", mm + 1, users=plan.mm_users[mm], map_count=len(plan.mm_vmas[mm]))
+        for slot, vma in enumerate(plan.mm_vmas[mm]):
+            self._vma(mm + 1, slot, vma)
+
+    def _vma(self, mm: int, slot: int, vma: PlanVma) -> None:
+        self._vmas += 1
+        number = self._vmas
+        self.layout.set_allocated(self.memory, "VMA", number, True)
+        self._set("VMA", number, vm_mm=mm, vm_start=vma.start, vm_end=vma.start + vma.pages)
+        self._set("VMA", number, vm_file=vma.open_file + 1, vm_pgoff=vma.pgoff, vm_refcnt=1)
+        self._set("VMA", number, vm_flags=self._flags(vma.prot | 1, vma.shared, vma.advice))
+        self._set("VMA", number, map_pages=int(vma.open_file >= 0))
+        self._set("MM", mm, slot, vmas=number)
+        if vma.open_file >= 0:
+            mapping = self.plan.open_files[vma.open_file] + 1
+            first = self.layout.get(self.memory, "Mapping", mapping, "i_mmap")
+            self._set("VMA", number, next_in_mapping=first)
+            self._set("Mapping", mapping, i_mmap=number)
+            count = self.layout.get(self.memory, "File", vma.open_file + 1, "f_count")
+            self._set("File", vma.open_file + 1, f_count=count + 1)
+
+    def _column(self, name: str, values: Any) -> None:
+        """Write a field of all operations at once."""
+        first = self.layout.place("ReplayOperation", name, 1, 0)
+        count = self.layout.counts["ReplayOperation"]
+        if count > 1:
+            step = self.layout.place("ReplayOperation", name, 2, 0).offset - first.offset
+        else:
+            step = first.width
+        kind = np.dtype(f"<i{first.width}")
+        view = np.ndarray(
+            (len(values),),
+            dtype=kind,
+            buffer=self.memory.data,
+            offset=first.offset,
+            strides=(step,),
+        )
+        view[:] = values
+
+    def _operations(self) -> None:
+        operations = self.plan.operations
+        count = len(operations["kind"])
+        following = np.arange(2, count + 2)
+        for thread in self.plan.threads:
+            if thread.count:
+                following[thread.first + thread.count - 1] = 0
+        flags = np.zeros(count, dtype=np.int64)
+        for number in np.nonzero(np.isin(operations["kind"], [KINDS["mmap"], KINDS["mprotect"]]))[
+            0
+        ]:
+            flags[number] = self._flags(
+                int(operations["prot"][number]), bool(operations["shared"][number])
+            )
+        for name in ("kind", "compute_ns", "sleep_us", "address", "pages", "write", "advice"):
+            self._column(name, operations[name])
+        self._column("pgoff", operations["pgoff"])
+        self._column("vm_flags", flags)
+        self._column("next_operation", following)
+        self._column("file", operations["file"] + 1)
+        self._column("child", operations["child"] + 1)
+        self._column("child_task", operations["child"] + 1)
+        self._column("child_mm", operations["child_mm"] + 1)
+
+
+def kernel_number(plan: ReplayPlan) -> int:
+    """The model's KERNEL_VERSION that is nearest to the recorded kernel (618 when unknown)."""
+    parts = (plan.kernel_version or "6.18").split(".")
+    try:
+        major, minor = int(parts[0]), int(parts[1].split("-")[0])
+    except (ValueError, IndexError):
+        return 618
+    number = major * 100 + minor
+    return 612 if number < 615 else 618 if number < 700 else 700
+
+
+def scaled(costs: CostTable, factor: float) -> CostTable:
+    """The same costs on a machine that is faster by 1 / factor; recorded time is kept."""
+    table = {
+        name: cost
+        if name == "replay_compute_ns"
+        else Cost(
+            cost.ns * factor, cost.unit_ns if cost.unit_ns == 1 else round(cost.unit_ns * factor)
+        )
+        for name, cost in costs.costs.items()
+    }
+    return replace(costs, costs=table)
+
+
+def simulate_replay(
+    plan: ReplayPlan,
+    policy: str,
+    device: Device,
+    costs: str = "qemu-icount",
+    cost_factor: float = 1.0,
+    seed: int = 1,
+) -> Replayed:
+    """Run the recorded threads under a policy.  Raises FaultlockError, LanguageErrors."""
+    simulation = _prepare(plan, policy, device, scaled(load_costs(costs), cost_factor), seed)
+    finished = advance(simulation, int(simulation.engine.scalars[a.END]))
+    return Replayed(collect(simulation), _figures(simulation, plan), finished)
+
+
+def _prepare(
+    plan: ReplayPlan, policy: str, device: Device, costs: CostTable, seed: int
+) -> Simulation:
+    program = program_of(policy)
+    workload = Workload(
+        name=plan.name,
+        duration_ns=LIMIT_FACTOR * plan.elapsed_ns + 10**9,
+        kernel=Kernel(),
+        machine=Machine(cpus=plan.cpus),
+        device=device,
+    )
+    prepared = ReplayBuilder(program, plan, device).build()
+    native = compile_native(program, "simulate", prepared.layout)
+    engine = a.make_engine(
+        memory=prepared.memory,
+        threads=len(prepared.roles),
+        cpus=plan.cpus,
+        requests=prepared.layout.counts["Request"],
+        costs=len(program.cost_names),
+        events=len(program.event_names),
+        choices=len(program.choice_names),
+        distributions=1,
+        bins=len(device.latency.counts),
+        operations=len(KINDS),
+        actors=len(KINDS),
+    )
+    missing = fill_tables(engine, program, prepared.layout, costs)
+    if missing:
+        raise FaultlockError(f"cost table {costs.name}: no cost for {', '.join(sorted(missing))}")
+    _fill_distributions(engine, [device.latency])
+    engine.op_actor[: len(KINDS)] = np.arange(len(KINDS))
+    _fill_machine(engine, workload, prepared)
+    engine.scalars[a.RUNNING_THREADS] = len(plan.threads)
+    seed_streams(engine, seed)
+    handle = make_handle(engine)
+    step, run = Address(native.step_address), Address(native.run_address)
+    simulation = Simulation(
+        workload, policy, seed, program, prepared, engine, handle, native, step, run, list(KINDS)
+    )
+    start_interrupt_thread(handle, step, run, prepared.interrupt)
+    for number, thread in enumerate(plan.threads, start=1):
+        if thread.waits_for_parent:
+            start_waiting_thread(handle, step, run, number, (number - 1) % plan.cpus)
+        else:
+            start_thread(handle, number, (number - 1) % plan.cpus)
+    return simulation
+
+
+def _figures(simulation: Simulation, plan: ReplayPlan) -> dict[str, float]:
+    """What the recording has too, in the same units."""
+    engine, program = simulation.engine, simulation.program
+    counts = {name: int(engine.event_count[n, 0]) for n, name in enumerate(program.event_names)}
+    layout = simulation.prepared.layout
+    read = 0
+    for number, pages in enumerate(plan.file_pages):
+        place = layout.place("Mapping", "pages", number + 1, 0)
+        view = simulation.prepared.memory[place.offset : place.offset + 4 * pages].view("<i4")
+        before = sum(page < pages for page in plan.resident.get(number, ()))
+        read += int(np.count_nonzero(view)) - before
+    return {
+        "filemap_faults": float(counts.get("FILEMAP_FAULT", 0)),
+        "major_faults": float(counts.get("PGMAJFAULT", 0)),
+        "pages_read": float(read),
+        "elapsed_s": int(engine.scalars[a.NOW]) / 1e9,
+    }
