@@ -72,6 +72,43 @@ def counter_rows(policies: Mapping[str, Mapping[str, Any]]) -> Table:
     return ["counter", *policies], rows
 
 
+def blocked_rows(policies: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Time blocked, in ms: a row per lock and root cause, a column per policy."""
+    keys = list(dict.fromkeys(
+        (lock, root)
+        for result in policies.values()
+        for lock, causes in result.get("waits", {}).items()
+        for root in causes
+    ))
+    rows = []
+    for lock, root in sorted(keys):
+        cells = []
+        for result in policies.values():
+            row = result.get("waits", {}).get(lock, {}).get(root)
+            cells.append(significant(row["sum_us"] / 1e3 if row else 0.0))
+        rows.append([lock, root, *cells])
+    return ["blocked on, ms", "root cause", *policies], rows
+
+
+def chain_lines(policies: Mapping[str, Mapping[str, Any]], most: int) -> list[str]:
+    """The worst wait chains of each policy, one link a line, indented by depth."""
+    lines: list[str] = []
+    for policy, result in policies.items():
+        for number, chain in enumerate(result.get("chains", ())[:most], start=1):
+            links = chain["links"]
+            lines.append(
+                f"{policy} chain {number}: {chain['duration_us'] / 1e3:.3g} ms, "
+                f"{len(links)} deep, root cause: {chain['root']}"
+            )
+            for depth, link in enumerate(links):
+                held = f", held by {link['holder']}" if link["holder"] else ""
+                lines.append(
+                    f"  {'  ' * depth}{link['thread']} waits for {link['waits_for']} "
+                    f"{link['number']} in {link['in']}{held}"
+                )
+    return lines
+
+
 def check_rows(result: Mapping[str, Any]) -> Table:
     """One row per scenario and property, from `check --json`."""
     rows = [
