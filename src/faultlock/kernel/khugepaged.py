@@ -2,6 +2,10 @@
 """khugepaged: replacing small folios of a file by a large one (mm/khugepaged.c; spec 8.9).
 
 # Model: COLLAPSE_ORDER is 9 in the kernel (2 MiB); the checker uses a small one.
+
+Read in 6.12, and kept: the collapse takes invalidate_lock shared while it holds folio locks,
+the reverse of the order documented in mm/filemap.c.  A truncation or hole punch that got
+invalidate_lock first and waits for one of those folios deadlocks with it, for good.
 """
 
 COLLAPSE_ORDER: Param = 9
@@ -49,6 +53,8 @@ def collapse_get_folio(file: File, index: Index, end: Index) -> Folio:
     """
     mapping = file.f_mapping
     if collapse_must_read(mapping, index):
+        # Readahead takes invalidate_lock, with the folio locks of the range so far held: the
+        # same reversed order as in collapse_file.
         page_cache_sync_ra(file, index, end - index)  # 8.9.3
         return __filemap_get_folio(mapping, index, FGP_LOCK)
     return collapse_lock_folio(mapping, index)  # 8.9.4

@@ -3,8 +3,7 @@
 
 from tests.model.actors.scene import DISK, Scene
 
-BODY = (
-    '''
+BODY = '''
 @setup
 def start():
     """A file of four pages, two of them cached."""
@@ -26,12 +25,26 @@ def user():
 def khugepaged():
     {call}
 '''
-    + DISK
-)
+OTHER = """
+
+@atomic
+def the_mapping() -> Mapping:
+    for mapping in each(Mapping):
+        return mapping
+    return None
 
 
-def scene(call: str = "khugepaged_scan_file(current.mm, 0)", page: int = 0) -> Scene:
-    return Scene(BODY.format(call=call, page=page), 3, COLLAPSE_ORDER=1)
+@thread("T4")
+def other():
+    {other}
+"""
+
+
+def scene(
+    call: str = "khugepaged_scan_file(current.mm, 0)", page: int = 0, other: str = "pass"
+) -> Scene:
+    text = BODY.format(call=call, page=page) + DISK + OTHER.format(other=other)
+    return Scene(text, 4, COLLAPSE_ORDER=1)
 
 
 def test_collapse_step_by_step() -> None:
@@ -87,6 +100,41 @@ def test_a_locked_folio_makes_the_collapse_fail() -> None:
     assert s.run(2) == ""
     assert s.get("Mapping", 1, "pages", 0) == 1
     s.assert_balanced()
+
+
+def test_collapse_and_hole_punch_deadlock_on_invalidate_lock_and_folio_lock() -> None:
+    """As read in 6.12: khugepaged takes invalidate_lock with folio locks held (8.9.6)."""
+    s = scene(other="ext4_punch_hole(the_mapping(), 0, 2)")
+    s.reach("8.9.6", 2)
+    assert s.run(4).startswith("folio_wait_bit_common")
+    assert s.held(4) >= {"i_rwsem", "invalidate_lock write"}
+    assert s.run(2).startswith("rwsem_down_read_slowpath")
+    for thread in (1, 2, 3, 4):
+        s.put("Thread", thread, "fatal_signal_pending", 1)
+    assert s.run(4) != "" and s.run(2) != "", "not even SIGKILL ends it"
+
+
+def test_file_systems_with_large_folios_do_not_meet_that_deadlock() -> None:
+    s = scene(other="ext4_punch_hole(the_mapping(), 0, 2)")
+    s.put("Mapping", 1, "max_order", 1)
+    s.after("8.9.5", 2)
+    s.after("8.9.5", 2)
+    s.run(4)
+    assert s.run(2) == ""
+    assert s.run(4) == ""
+    s.assert_balanced()
+
+
+def test_readahead_with_folio_locks_held_deadlocks_too() -> None:
+    """8.9.3 after 8.9.5: a page of the range vanished, and readahead takes invalidate_lock."""
+    s = scene(other="ext4_punch_hole(the_mapping(), 0, 2)")
+    s.put("Mapping", 1, "max_order", 1)
+    s.after("8.9.5", 2)
+    assert s.run(4).startswith("folio_wait_bit_common")
+    s.reach("8.9.3", 2)
+    assert s.run(2).startswith("rwsem_down_read_slowpath")
+    assert "page_cache_ra_unbounded" in s.stack(2)
+    assert s.run(4) != ""
 
 
 def test_a_busy_mm_is_skipped() -> None:
