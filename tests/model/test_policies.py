@@ -168,7 +168,7 @@ def test_hold_until_writer_without_a_writer_is_hold() -> None:
 @pytest.mark.parametrize("version", [612, 700])
 def test_hold_until_writer_sees_a_writer_that_came_first(version: int) -> None:
     run = scene(ra=4, policy="hold-until-writer", other=VMA_WRITER, KERNEL_VERSION=version)
-    run.until(1, "if sleeper_register()")
+    run.until(1, "registered = sleeper_register()")
     assert not gets_in(run)
     assert run.go(1) == "blocked" and run.holds(1) == "ref, invalidate_lock, pin"
     assert gets_in(run)

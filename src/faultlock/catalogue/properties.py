@@ -138,9 +138,10 @@ def single_fill() -> bool:
 
 @atomic
 def sleeps_on_read(thread: Thread) -> bool:
-    """Is the thread asleep in the queue of a folio that is being read?"""
+    """Is the thread asleep in the queue of a folio that is being read?  (Not when it has been
+    woken to give its lock up.)"""
     folio = thread.holds_folio
-    if folio is None:
+    if folio is None or thread.writer_arrived:
         return False
     if not folio.reading:
         return False

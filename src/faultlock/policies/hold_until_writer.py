@@ -44,6 +44,7 @@ def unlock_fault_lock_for_writer():
     """
     get_file(current.vmf_vma.vm_file)
     release_fault_lock()
+    current.writer_arrived = False
 
 
 # ---- the registry -----------------------------------------------------------------------------------
@@ -113,7 +114,6 @@ def sleeper_unregister():
             sleeper = sleeper.sleeper_next
         sleeper.sleeper_next = current.sleeper_next
     current.sleeper_next = None
-    current.writer_arrived = False
 
 
 @atomic
@@ -149,16 +149,25 @@ def folio_wait_bit_common(folio: Folio, wanted: WaitKind, is_killable: bool) -> 
             unfairness -= 1
             if unfairness < 0:
                 kind = WaitKind.HANDOFF
-        if folio_wait_begin(folio, kind):
-            return True
+        registered = False
         if may_give_up_fault_lock():
-            if sleeper_register():
-                if is_killable:
-                    wait(current.wait_woken or current.writer_arrived, killable, on=folio)
-                else:
-                    wait(current.wait_woken or current.writer_arrived, on=folio)
+            registered = sleeper_register()
+            if not registered:
+                unlock_fault_lock_for_writer()
+        if folio_wait_begin(folio, kind):
+            if registered:
                 sleeper_unregister()
-            if not current.wait_woken:
+                current.writer_arrived = False
+            return True
+        if registered:
+            if is_killable:
+                wait(current.wait_woken or current.writer_arrived, killable, on=folio)
+            else:
+                wait(current.wait_woken or current.writer_arrived, on=folio)
+            sleeper_unregister()
+            if current.wait_woken:
+                current.writer_arrived = False
+            else:
                 unlock_fault_lock_for_writer()
         if is_killable:
             wait(current.wait_woken, killable, on=folio)
