@@ -7,9 +7,11 @@ thread until the source line with that step number has been executed and returne
 
 from __future__ import annotations
 
+import random
 import re
 import tempfile
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,6 +96,8 @@ class Scene:
             number: [entry.function] for number, entry in enumerate(self.program.threads, 1)
         }
         self.choices: dict[str, int] = {}
+        self.may_wait: set[int] = set()  # threads that random_run may leave waiting
+        self.shuffle: Callable[[list[int]], None] = lambda values: None
         self.seen: list[tuple[int, str, int]] = []
         self.labels_seen: list[int] = []
 
@@ -158,9 +162,10 @@ class Scene:
 
     def _choose(self, thread: int, asked: ev.Outcome) -> ev.Outcome:
         name = self.program.choice_names[asked.c]
-        values = range(asked.a, asked.b)
+        values = list(range(asked.a, asked.b))
+        self.shuffle(values)
         if name in self.choices:
-            values = range(self.choices[name], self.choices[name] + 1)
+            values = [self.choices[name]]
         for value in values:
             outcome = self.machine.step(thread, value)
             if outcome.code != ev.BLOCKED:
@@ -239,6 +244,29 @@ class Scene:
     def saw(self, label: str) -> bool:
         """Was a line with that step number executed?"""
         return any((file, line) in LABELS[label] for _, file, line in self.seen)
+
+    def random_run(self, seed: int, limit: int = 20_000) -> None:
+        """Interleave all threads at random until nobody can go on; daemons may be left waiting.
+
+        Raises AssertionError for a failed check, and when a thread that is no daemon is stuck.
+        """
+        generator = random.Random(seed)
+        self.shuffle = generator.shuffle
+        threads = list(range(1, len(self.program.threads) + 1))
+        for _ in range(limit):
+            generator.shuffle(threads)
+            moved = next((thread for thread in threads if self.step(thread)), 0)
+            if not moved:
+                break
+            for _ in range(generator.choice((0, 0, 1, 4, 19))):
+                if not self.step(moved):
+                    break
+        else:
+            raise AssertionError(f"seed {seed}: {limit} bursts and no end")
+        entries = enumerate(self.program.threads, 1)
+        for number, entry in entries:
+            waits = self.where(number) and not entry.daemon and number not in self.may_wait
+            assert not waits, f"seed {seed}: thread {number} is stuck: {self.where(number)}"
 
     # ---- balance ---------------------------------------------------------------------------
 
