@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tests.model.test_drop import IN_FLIGHT, REMOVE, UPTODATE, scene
+from tests.model.test_drop import IN_FLIGHT, NOTHING, REMOVE, UPTODATE, scene
 
 
 def test_history_cached_never_reaches_filemap_fault() -> None:
