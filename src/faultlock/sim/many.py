@@ -6,19 +6,23 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from faultlock.workload.schema import Workload
 
 if TYPE_CHECKING:
     from faultlock.sim.result import SimResult
 
-# two-sided 95 % quantiles of Student's t by degrees of freedom, then the normal one
-T95 = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
-       2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086)  # fmt: skip
+# two-sided 95 % quantiles of Student's t by degrees of freedom; beyond the table the normal one
+T95 = (
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
+    2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056,
+    2.052, 2.048, 2.045, 2.042,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -63,20 +67,32 @@ def run_jobs(
         return results
     run_job(_tiny(jobs[0]))  # compiles what is not in the cache yet, once for all processes
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=context) as pool:
-        futures = {pool.submit(run_job, job): number for number, job in enumerate(jobs)}
-        pending = set(futures)
-        while pending:
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            for future in done:
-                error = future.exception()
-                if error is not None:
-                    pool.shutdown(cancel_futures=True)
-                    raise error
-            if report:
-                report(1 - len(pending) / len(jobs), f"{len(jobs) - len(pending)} of {len(jobs)}")
-        ordered = sorted(futures, key=lambda future: futures[future])
-        return [future.result() for future in ordered]
+    pool = ProcessPoolExecutor(count, context, _worker_begins)
+    try:
+        return _collect(pool, jobs, report)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _collect(
+    pool: ProcessPoolExecutor, jobs: Sequence[Job], report: Callable[[float, str], None] | None
+) -> list[SimResult]:
+    futures = [pool.submit(run_job, job) for job in jobs]
+    for done, future in enumerate(as_completed(futures), start=1):
+        future.result()  # the first error ends it
+        if report:
+            report(done / len(jobs), f"{done} of {len(jobs)}")
+    return [future.result() for future in futures]
+
+
+def _worker_begins() -> None:
+    """Ctrl-C is the parent's business; it ends its workers itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _tiny(job: Job) -> Job:
@@ -96,16 +112,3 @@ def interval(values: Iterable[float]) -> tuple[float, float]:
     variance = sum((value - mean) ** 2 for value in numbers) / (count - 1)
     factor = T95[count - 2] if count - 2 < len(T95) else 1.96
     return mean, factor * math.sqrt(variance / count)
-
-
-def with_intervals(results: Sequence[SimResult]) -> dict[str, Any]:
-    """The JSON form of pooled replications, with intervals of rate and mean of each actor."""
-    from faultlock.sim.result import merge
-
-    document = merge(results).document()
-    for actor, row in document["actors"].items():
-        tables = [result.tables()[actor] for result in results]
-        for metric in ("rate_hz", "mean_us", "p99_us"):
-            _, half = interval(table[metric] for table in tables if table["n"])
-            row[f"{metric}_ci95"] = round(half, 3)
-    return document
