@@ -238,7 +238,15 @@ def simulate_replay(
     """Run the recorded threads under a policy.  Raises FaultlockError, LanguageErrors."""
     simulation = _prepare(plan, policy, device, scaled(load_costs(costs), cost_factor), seed)
     finished = advance(simulation, int(simulation.engine.scalars[a.END]))
-    return Replayed(collect(simulation), _figures(simulation, plan), finished)
+    result = collect(simulation)
+    return Replayed(result, {**_figures(simulation, plan), **blocked(result)}, finished)
+
+
+def blocked(result: SimResult) -> dict[str, float]:
+    """Seconds asleep in faults: all waits but those of read(2), whose operations mostly wait."""
+    waits_us = sum(row["sum_us"] for roots in result.waits.values() for row in roots.values())
+    reads_ns = result.actors["read"].sum_ns if "read" in result.actors else 0
+    return {"blocked_s": max(0.0, waits_us / 1e6 - reads_ns / 1e9)}
 
 
 def _prepare(

@@ -192,6 +192,7 @@ class FaultEvents:
         before = thread.fault
         if before is not None and before.file == file and index <= before.index < index + pages:
             before.missed = True
+            before.position = before.pages_added + before.index - index
         thread.page_added(self._world.now_ns, file, pages)
         if before is not None and before is not thread.fault:
             self._world.resolve(thread, before)

@@ -49,6 +49,7 @@ class Operation:
     filemap_faults: int = 0
     map_pages: int = 0
     missed: bool = False  # the page cache had not got the page: a major fault
+    position: int = -1  # of its page among the pages that it inserted
     pages_added: int = 0
     windows: int = 0
     blocked_ns: int = 0  # asleep for I/O or a lock

@@ -22,6 +22,7 @@ class Residency:
     def __init__(self) -> None:
         self.resident: dict[int, set[int]] = {}
         self._inserted: dict[int, set[int]] = {}
+        self._not_inserted: list[tuple[int, int]] = []  # looked up by filemap_fault
         self._fault: dict[int, Operation] = {}
         self._windows: dict[int, list[tuple[int, int, int]]] = {}
 
@@ -43,6 +44,10 @@ class Residency:
             dev, ino, index, order = row[5:9]
             pages = range(index, index + (1 << (order or 0)))
             self._inserted.setdefault(world.file(dev, ino, -1), set()).update(pages)
+        elif event == "mm_filemap_fault":
+            file, page = world.file(row[5], row[6], -1), row[7]
+            if page not in self._inserted.get(file, ()):
+                self._not_inserted.append((file, page))
         elif event == "page_cache_ra_unbounded":
             dev, ino, index, nr_to_read = row[5:9]
             window = (world.file(dev, ino, -1), index, nr_to_read)
@@ -58,13 +63,18 @@ class Residency:
             for file, pages in self.resident.items()
         }
 
+    def lookups_that_missed(self) -> int:
+        """How often filemap_fault found no folio (kernel: pgmajfault); call after `finish`."""
+        return sum(page not in self.resident.get(file, ()) for file, page in self._not_inserted)
+
     def _judge(self, thread: int, operation: Operation) -> None:
         """What an operation that is over says about pages that were never inserted."""
         for file, index, pages in self._windows.pop(thread, []):
             self._found(file, range(index, index + min(pages, 1 << 16)))
         used = operation.kind == FAULT and operation.file >= 0 and operation.index >= 0
-        if used and not operation.missed:
-            self._found(operation.file, range(operation.index, operation.index + 1))
+        inserted = self._inserted.get(operation.file, ())
+        if used and not operation.missed and operation.index not in inserted:
+            self.resident.setdefault(operation.file, set()).add(operation.index)
 
     def _found(self, file: int, pages: range) -> None:
         if file >= 0:

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`faultlock replay`: what other policies would do to a recorded application."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from faultlock.errors import EXIT_OK, EXIT_UNKNOWN, EXIT_VIOLATED, FaultlockError
+from faultlock.report import console
+
+if TYPE_CHECKING:
+    from faultlock.sim.replay import Replayed
+    from faultlock.trace.replay import ReplayPlan
+    from faultlock.workload.schema import Device
+
+HELP = "a recorded application under other policies"
+
+# Latency of one request and bandwidth, typical of the kind of device; queue depth.
+DEVICES = {
+    "ufs": (150_000, 1_500_000_000, 32),
+    "nvme": (80_000, 3_000_000_000, 128),
+    "sata": (120_000, 500_000_000, 32),
+    "hdd": (8_000_000, 150_000_000, 1),
+    "10ms": (10_000_000, 0, 128),
+}
+# How far a replay under the recorded policy may be from the recording.
+TOLERANCES = {
+    "filemap_faults": 0.02,
+    "major_faults": 0.02,
+    "pages_read": 0.05,
+    "blocked_s": 0.20,
+    "elapsed_s": 0.15,
+}
+# The cost table counts instructions at 1 ns each; the recorded machine does about three a ns.
+COST_FACTOR = 0.3
+REQUEST_PAGES = 512
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of the verb."""
+    parser.description = (
+        "Rebuilds every recorded thread (which page, when, how long it computed in between, which "
+        "system calls) and runs it in the simulator under each policy."
+    )
+    parser.add_argument("trace", metavar="TRACE", help="a shipped recording or a .flt file")
+    parser.add_argument(
+        "--policies", metavar="A,B,...", help="shipped names or policy files (default: all shipped)"
+    )
+    parser.add_argument(
+        "--device",
+        choices=("recorded", *DEVICES),
+        default="recorded",
+        help="recorded: fitted to the waits of the recording (default)",
+    )
+    parser.add_argument(
+        "--self-check",
+        action="store_true",
+        help="replay under the recorded kernel's policy and compare with the recording; exit 1 when "
+        "a figure is outside its tolerance",
+    )
+    parser.add_argument("--seed", type=int, default=1, metavar="N")
+    parser.add_argument("--json", action="store_true", help="machine-readable")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Replay under each policy, print the comparison."""
+    from faultlock.trace.library import open_trace
+    from faultlock.trace.replay import plan_replay
+
+    policies = ["drop-retry"] if arguments.self_check else _policies(arguments.policies)
+    plan = plan_replay(open_trace(arguments.trace), arguments.trace)
+    device = _device(arguments.device, plan)
+    if arguments.self_check:
+        return _self_check(arguments, plan, device)
+    replays = _replay_all(plan, policies, device, arguments.seed)
+    if arguments.json:
+        console.out_json(
+            {
+                "trace": arguments.trace,
+                "device": arguments.device,
+                "seed": arguments.seed,
+                "recorded": plan.recorded,
+                "policies": {
+                    policy: {"finished": r.finished, **r.figures, **r.result.document()}
+                    for policy, r in replays.items()
+                },
+            }
+        )
+    else:
+        _print(arguments, plan, device, replays)
+    return EXIT_OK if all(r.finished for r in replays.values()) else EXIT_UNKNOWN
+
+
+def _policies(names: str | None) -> list[str]:
+    from faultlock.lang.model import policy_path, shipped_policies
+
+    if names is None:
+        return list(shipped_policies())
+    policies = [name.strip() for name in names.split(",") if name.strip()]
+    if not policies:
+        raise FaultlockError("--policies: give at least one name")
+    for policy in policies:
+        for part in policy.split("+"):
+            policy_path(part)
+    return policies
+
+
+def _device(name: str, plan: ReplayPlan) -> Device:
+    from faultlock.trace.replay import recorded_device
+    from faultlock.workload.distribution import constant
+    from faultlock.workload.schema import Device
+
+    if name == "recorded":
+        latency_ns, bandwidth = recorded_device(plan, REQUEST_PAGES)
+        depth = 64
+    else:
+        latency_ns, bandwidth, depth = DEVICES[name]
+    return Device(
+        kind=name,
+        latency=constant(latency_ns),
+        queue_depth=depth,
+        bandwidth_bytes_per_s=bandwidth,
+    )
+
+
+def _one(task: tuple[ReplayPlan, str, Device, int]) -> Replayed:
+    from faultlock.sim.replay import simulate_replay
+
+    plan, policy, device, seed = task
+    return simulate_replay(plan, policy, device, cost_factor=COST_FACTOR, seed=seed)
+
+
+def _replay_all(
+    plan: ReplayPlan, policies: list[str], device: Device, seed: int
+) -> dict[str, Replayed]:
+    """Each policy in a process of its own, as many at a time as there are CPUs."""
+    import multiprocessing
+    import os
+    from concurrent.futures import ProcessPoolExecutor
+
+    tasks = [(plan, policy, device, seed) for policy in policies]
+    if len(tasks) == 1:
+        return {policies[0]: _one(tasks[0])}
+    workers = min(len(tasks), os.cpu_count() or 1)
+    context = multiprocessing.get_context("spawn")
+    with (
+        console.progress("replaying") as report,
+        ProcessPoolExecutor(workers, mp_context=context) as pool,
+    ):
+        found = {}
+        for policy, replayed in zip(policies, pool.map(_one, tasks), strict=True):
+            found[policy] = replayed
+            report(len(found) / len(tasks), policy)
+    return found
+
+
+def _self_check(arguments: argparse.Namespace, plan: ReplayPlan, device: Device) -> int:
+    """The replay under the recorded kernel's own policy against the recording."""
+    replayed = _one((plan, "drop-retry", device, arguments.seed))
+    rows, good = [], replayed.finished
+    for name, tolerance in TOLERANCES.items():
+        recorded, again = plan.recorded[name], replayed.figures[name]
+        off = (again - recorded) / recorded if recorded else float(again != recorded)
+        good = good and abs(off) <= tolerance
+        verdict = "ok" if abs(off) <= tolerance else "off"
+        numbers = [f"{value:g}" for value in (round(recorded, 6), round(again, 6))]
+        rows.append([name, *numbers, f"{off * 100:+.1f}", f"{tolerance * 100:.0f}", verdict])
+    if arguments.json:
+        console.out_json(
+            {
+                name: {"recorded": plan.recorded[name], "replayed": replayed.figures[name]}
+                for name in TOLERANCES
+            }
+        )
+    else:
+        console.out_table(["figure", "recorded", "replayed", "off_%", "allowed_%", ""], rows)
+        if not replayed.finished:
+            console.warn("the replay was given up: it took far longer than the recording")
+    return EXIT_OK if good else EXIT_VIOLATED
+
+
+def _print(
+    arguments: argparse.Namespace,
+    plan: ReplayPlan,
+    device: Device,
+    replays: dict[str, Replayed],
+) -> None:
+    bandwidth = device.bandwidth_bytes_per_s / 1e6
+    console.out(
+        f"{arguments.trace}: {len(plan.threads)} threads, recorded "
+        f"{plan.recorded['elapsed_s']:.3f} s; device {device.kind}: {device.latency.low_ns / 1e6:g} ms, {bandwidth:.0f} MB/s"
+    )
+    header = ["policy", "elapsed_s", "blocked_s", "major", "fault_us_max", "fork_us_max"]
+    header += ["mmap_us_max", "mprotect_us_max", "lock_wait_ms"]
+    rows = [[policy, *_cells(replayed)] for policy, replayed in replays.items()]
+    console.out_table(header, rows)
+    for policy, replayed in replays.items():
+        for chain in replayed.result.chains[:3]:
+            console.out(f"  {policy}: {_chain_text(chain)}")
+        if not replayed.finished:
+            console.warn(f"{policy}: given up, it took far longer than the recording")
+
+
+def _cells(replayed: Replayed) -> list[str]:
+    figures, actors = replayed.figures, replayed.result.actors
+    worst = [f"{actors[name].max_ns / 1e3:.0f}" for name in ("fault", "fork", "mmap", "mprotect")]
+    locks_us = sum(
+        row["sum_us"]
+        for lock, roots in replayed.result.waits.items()
+        if lock in ("mmap_lock", "vma_lock")
+        for row in roots.values()
+    )
+    return [
+        f"{figures['elapsed_s']:.3f}",
+        f"{figures['blocked_s']:.3f}",
+        f"{figures['major_faults']:.0f}",
+        *worst,
+        f"{locks_us / 1e3:.3f}",
+    ]
+
+
+def _chain_text(chain: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in chain.items())

@@ -1,0 +1,429 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A recording as the simulator needs it: threads, operations, address spaces, files.
+
+Addresses are page numbers in a compacted address space: of the 512-page tables of the recorded one
+only those are kept in which something happens, in their order; alignment within tables is kept.
+Numbers of threads, mms, files, open files and operations count from 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from faultlock.errors import LimitReached
+from faultlock.trace.address_space import PAGE, PROT_EXEC, PROT_READ, PROT_WRITE, Vma
+from faultlock.trace.describe import readahead_pages
+from faultlock.trace.reconstruct import reconstruct
+from faultlock.trace.recording import EXIT, FAULT, READ, SLEEP, Recording
+from faultlock.trace.residency import Residency
+from faultlock.trace.store import Trace
+
+TABLE = 512
+CLONE_VM = 0x100
+MAX_PAGES_IN_CACHE = 1 << 23
+MAX_ADDRESS_PAGES = 1 << 28
+# kinds of kernel/replay.py
+_KIND_NAMES = (
+    *("none", "fault", "kernel_fault", "mmap", "munmap", "mprotect", "madvise", "thread"),
+    *("fork", "vfork", "exec", "exit", "read", "sleep"),
+)
+KINDS = {name: number for number, name in enumerate(_KIND_NAMES)}
+# Advice that the kernel text knows and that changes what later operations meet.
+_ADVICE = {0, 1, 2, 3, 4, 8, 10, 11, 14, 15, 18, 19}
+
+
+@dataclass
+class PlanVma:
+    """A mapping that an address space has from its beginning. Pages."""
+
+    start: int
+    pages: int
+    open_file: int
+    pgoff: int
+    prot: int
+    shared: bool
+    advice: int
+
+
+@dataclass
+class PlanThread:
+    """A thread: its operations are [first, first + count) of the plan's."""
+
+    name: str
+    tid: int
+    mm: int
+    first: int = 0
+    count: int = 0
+    start_after_ns: int = 0
+    waits_for_parent: bool = False
+
+
+@dataclass
+class ReplayPlan:
+    """Everything a simulation of the recording starts from. `operations`: column -> int64 array."""
+
+    name: str
+    cpus: int
+    kernel_version: str | None
+    readahead_pages: int
+    file_pages: list[int] = field(default_factory=list)
+    resident: dict[int, set[int]] = field(default_factory=dict)
+    open_files: list[int] = field(default_factory=list)
+    mm_vmas: list[list[PlanVma]] = field(default_factory=list)
+    mm_users: list[int] = field(default_factory=list)
+    mm_map_count: list[int] = field(default_factory=list)
+    threads: list[PlanThread] = field(default_factory=list)
+    operations: dict[str, Any] = field(default_factory=dict)
+    address_pages: int = TABLE
+    elapsed_ns: int = 0
+    # reads in order: start ns, pages, place of the page that was wanted (-1: unknown), ns waited
+    reads: list[tuple[int, int, int, int]] = field(default_factory=list)
+    recorded: dict[str, float] = field(default_factory=dict)
+
+
+class _Compact:
+    """Compacts the addresses of a family of address spaces (connected by fork)."""
+
+    def __init__(self) -> None:
+        self._tables: set[int] = set()
+        self._place: dict[int, int] = {}
+
+    def use(self, page: int) -> None:
+        """This page will be asked for."""
+        self._tables.add(page // TABLE)
+
+    def finish(self) -> int:
+        """Number of pages of the compacted address space."""
+        # Table 0 stays empty: address 0 is no address.
+        self._place = {table: n for n, table in enumerate(sorted(self._tables), start=1)}
+        return (len(self._place) + 2) * TABLE
+
+    def page(self, page: int) -> int:
+        """The compacted page; of a page that was never used the next one that was."""
+        table = page // TABLE
+        if table in self._place:
+            return self._place[table] * TABLE + page % TABLE
+        return 0
+
+    def span(self, start: int, length: int) -> tuple[int, int]:
+        """(first page, pages) of a range in bytes."""
+        first, last = start // PAGE, (start + max(length, 1) - 1) // PAGE
+        low, high = self.page(first), self.page(last)
+        return low, max(1, high - low + 1)
+
+
+class _Planner:
+    """Builds the plan of one recording."""
+
+    def __init__(self, trace: Trace, name: str) -> None:
+        residency = Residency()
+        self.recording: Recording = reconstruct(trace, residency.observe)
+        recording = self.recording
+        limits = readahead_pages(trace)
+        self.plan = ReplayPlan(
+            name,
+            trace.header.cpu_count or 1,
+            trace.header.kernel_version,
+            limits[-1] if limits else 32,
+            [max(1, file.pages) for file in recording.files],
+            residency.finish(recording),
+        )
+        self.missed = residency.lookups_that_missed()
+        cached = sum(self.plan.file_pages)
+        if cached > MAX_PAGES_IN_CACHE * 4:
+            raise LimitReached(f"{name}: files of {cached:,} pages; too large to replay")
+        self.plan.elapsed_ns = recording.elapsed_ns
+        self._family = self._families()
+        self._compact = {number: _Compact() for number in set(self._family)}
+        self._readers: dict[tuple[int, int], int] = {}
+        self._rows: list[dict[str, int]] = []
+
+    def _families(self) -> list[int]:
+        """mm -> the mm that its address space was forked from in the end."""
+        family: list[int] = []
+        for mm in self.recording.mms:
+            forked = mm.origin == "fork" and mm.parent >= 0
+            family.append(family[mm.parent] if forked else mm.number)
+        return family
+
+    # -- addresses ------------------------------------------------------------------------
+
+    def addresses(self, rows: list[dict[str, Any]]) -> None:
+        """Note every page that anything refers to, then compact."""
+        for vma in self.recording.vmas:
+            space = self._compact[self._family[vma.mm]]
+            space.use(vma.start // PAGE)
+            space.use((vma.end - 1) // PAGE)
+        for row in rows:
+            if row["mm"] >= 0 and row["address"] and row["kind"] not in (READ, SLEEP):
+                space = self._compact[self._family[row["mm"]]]
+                space.use(row["address"] // PAGE)
+                space.use((row["address"] + max(row["length"], 1) - 1) // PAGE)
+        pages = max(space.finish() for space in self._compact.values())
+        if pages > MAX_ADDRESS_PAGES:
+            raise LimitReached(f"{self.plan.name}: address space of {pages:,} pages is too large")
+        self.plan.address_pages = pages
+
+    def _span(self, mm: int, start: int, length: int) -> tuple[int, int]:
+        return self._compact[self._family[mm]].span(start, length)
+
+    # -- address spaces -------------------------------------------------------------------
+
+    def mms(self) -> None:
+        """What each address space has before the recorded calls change it."""
+        recording, plan = self.recording, self.plan
+        plan.open_files = [-1 if item.file is None else item.file for item in recording.open_files]
+        initial: dict[int, list[Vma]] = {mm.number: [] for mm in recording.mms}
+        for vma in sorted(recording.vmas, key=lambda v: (v.created_ns, v.number)):
+            if vma.inferred or vma.created_ns <= recording.start_ns:
+                initial[self._family[vma.mm]].append(vma)
+        for mm in recording.mms:
+            covered: list[tuple[int, int]] = []
+            plan.mm_vmas.append([])
+            for vma in initial[mm.number]:
+                for start, end in _uncovered(covered, vma.start, vma.end):
+                    plan.mm_vmas[-1].append(self._plan_vma(mm.number, vma, start, end))
+                    covered.append((start, end))
+            plan.mm_vmas[-1].sort(key=lambda item: item.start)
+            counts: dict[int, int] = {}
+            for vma in recording.vmas:
+                if vma.mm == mm.number:
+                    counts[vma.created_ns] = counts.get(vma.created_ns, 0) + 1
+            plan.mm_map_count.append(sum(counts.values()))
+        plan.mm_users = [0] * len(recording.mms)
+
+    def _plan_vma(self, mm: int, vma: Vma, start: int, end: int) -> PlanVma:
+        first, pages = self._span(mm, start, end - start)
+        open_file = -1 if vma.open_file is None else self._open(vma.open_file.number)
+        pgoff = vma.index_of(start) if open_file >= 0 else 0
+        return PlanVma(first, pages, open_file, pgoff, vma.prot, vma.shared, vma.advice)
+
+    def _open(self, number: int) -> int:
+        """The open file after joining; -1 when its inode is not known."""
+        number = self.recording.joined_open_files.get(number, number)
+        return number if self.plan.open_files[number] >= 0 else -1
+
+    # -- operations -----------------------------------------------------------------------
+
+    def threads(self, rows: list[dict[str, Any]]) -> None:
+        """Operations of each thread, one after the other."""
+        recording, plan = self.recording, self.plan
+        by_thread: list[list[dict[str, Any]]] = [[] for _ in recording.threads]
+        for row in rows:
+            by_thread[row["thread"]].append(row)
+        started = {row["child"] for row in rows if row["child"] >= 0}
+        first_mm = [
+            next((row["mm"] for row in own if row["kind"] != "exec"), thread.mm)
+            for thread, own in zip(recording.threads, by_thread, strict=True)
+        ]
+        for record, own in zip(recording.threads, by_thread, strict=True):
+            mm = first_mm[record.number]
+            thread = PlanThread(record.name, record.tid, mm, len(self._rows))
+            thread.waits_for_parent = record.number in started
+            if own and not thread.waits_for_parent:
+                begin_ns = own[0]["start_ns"] - own[0]["compute_ns"]
+                thread.start_after_ns = max(0, begin_ns - recording.start_ns)
+                plan.mm_users[mm] += 1
+            for row in own:
+                self._operation(row)
+            thread.count = len(self._rows) - thread.first
+            plan.threads.append(thread)
+        columns = _COLUMNS
+        plan.operations = {
+            name: np.array([row.get(name, 0) for row in self._rows], dtype=np.int64)
+            for name in columns
+        }
+
+    def _operation(self, row: dict[str, Any]) -> None:
+        """Append what a recorded operation becomes; time computed before it is never lost."""
+        kind, compute_ns = row["kind"], row["compute_ns"]
+        made = {"compute_ns": compute_ns, "file": -1, "child": -1, "child_mm": -1}
+        if kind == FAULT and row["vma"] >= 0:
+            page, _ = self._span(row["mm"], row["address"] // PAGE * PAGE, PAGE)
+            name = "kernel_fault" if row["kernel"] else "fault"
+            made.update(kind=KINDS[name], address=page, pages=1, write=int(row["write"]))
+        elif kind == READ and row["file"] >= 0 and row["index"] >= 0:
+            reader = self._reader(row)
+            pages = max(1, min(row["length"], 1 << 16))
+            made.update(kind=KINDS["read"], file=reader, pgoff=row["index"], pages=pages)
+        elif kind == SLEEP:
+            slept_ns = row["end_ns"] - row["start_ns"]
+            made.update(kind=KINDS["sleep"], sleep_us=max(1, slept_ns // 1000))
+        elif kind == "exec":
+            made.update(kind=KINDS["exec"], child_mm=row["mm"])
+        elif kind == EXIT:
+            made.update(kind=KINDS["exit"])
+        elif row["child"] >= 0:
+            self._clone(row, made)
+        elif not -4096 < row["result"] < 0:
+            self._call(row, made)
+        if "kind" not in made:
+            made["kind"] = 0
+        self._rows.append(made)
+
+    def _clone(self, row: dict[str, Any], made: dict[str, int]) -> None:
+        child = self.recording.threads[row["child"]]
+        made["child"] = child.number
+        if row["flags"] & 0x4000:
+            made["kind"] = KINDS["vfork"]
+        elif row["flags"] & CLONE_VM:
+            made["kind"] = KINDS["thread"]
+        else:
+            made["kind"] = KINDS["fork"]
+            made["child_mm"] = self._forked_mm(child.number, row)
+
+    def _forked_mm(self, child: int, row: dict[str, Any]) -> int:
+        """The address space that this fork made."""
+        for mm in self.recording.mms:
+            within = row["start_ns"] <= mm.created_ns <= row["end_ns"]
+            if mm.origin == "fork" and within and mm.parent == row["mm"]:
+                return mm.number
+        return self.recording.threads[child].mm
+
+    def _call(self, row: dict[str, Any], made: dict[str, int]) -> None:
+        kind = row["kind"]
+        if kind not in ("mmap", "munmap", "mprotect", "madvise") or not row["length"]:
+            return
+        if kind == "madvise" and row["flags"] not in _ADVICE:
+            return
+        page, pages = self._span(row["mm"], row["address"], row["length"])
+        made.update(kind=KINDS[kind], address=page, pages=pages)
+        if kind == "madvise":
+            made["advice"] = row["flags"]
+        if kind in ("mmap", "mprotect"):
+            made["prot"] = row["prot"]
+        if kind == "mmap":
+            vma = self.recording.vmas[row["vma"]]
+            made["shared"] = int(vma.shared)
+            if row["open_file"] >= 0:
+                made["file"] = self._open(row["open_file"])
+                made["pgoff"] = vma.offset // PAGE
+
+    def _reader(self, row: dict[str, Any]) -> int:
+        """The open file a read goes through: the one that this process maps next, else its own.
+
+        Loaders read the beginning of a file through the descriptor that they map then.
+        """
+        process = self.recording.threads[row["thread"]].process
+        key = (process, row["file"])
+        if key not in self._readers:
+            self._readers[key] = self._mapped_by(row, process)
+        return self._readers[key]
+
+    def _mapped_by(self, row: dict[str, Any], process: int) -> int:
+        mms = {thread.mm for thread in self.recording.threads if thread.process == process}
+        mms.add(row["mm"])
+        for vma in self.recording.vmas:
+            if vma.mm in mms and vma.open_file is not None and vma.open_file.file == row["file"]:
+                found = self._open(vma.open_file.number)
+                if found >= 0:
+                    return found
+        self.plan.open_files.append(row["file"])
+        return len(self.plan.open_files) - 1
+
+
+_COLUMNS = (
+    "kind",
+    "compute_ns",
+    "sleep_us",
+    "address",
+    "pages",
+    "write",
+    "prot",
+    "shared",
+    "advice",
+    "file",
+    "pgoff",
+    "child",
+    "child_mm",
+)
+
+
+def _uncovered(covered: list[tuple[int, int]], start: int, end: int) -> list[tuple[int, int]]:
+    """The parts of [start, end) outside of the ranges."""
+    parts = [(start, end)]
+    for low, high in covered:
+        cut = []
+        for a, b in parts:
+            if high <= a or b <= low:
+                cut.append((a, b))
+                continue
+            if a < low:
+                cut.append((a, low))
+            if high < b:
+                cut.append((high, b))
+        parts = cut
+    return parts
+
+
+def vm_prot(prot: int) -> tuple[bool, bool, bool]:
+    """(read, write, execute) of PROT_* bits."""
+    return bool(prot & PROT_READ), bool(prot & PROT_WRITE), bool(prot & PROT_EXEC)
+
+
+def plan_replay(trace: Trace, name: str) -> ReplayPlan:
+    """What a simulation of the recording starts from.
+
+    Raises LimitReached when the recording is too large to replay.
+    """
+    planner = _Planner(trace, name)
+    rows = planner.recording.operations.sort("thread", "start_ns", "end_ns", maintain_order=True)
+    table = rows.to_dicts()
+    planner.addresses(table)
+    planner.mms()
+    planner.threads(table)
+    _recorded_figures(planner)
+    return planner.plan
+
+
+def recorded_device(plan: ReplayPlan, request_pages: int) -> tuple[int, int]:
+    """(latency ns, bandwidth bytes/s) with which a device would have made the recorded waits.
+
+    Latency: the median wait of reads of up to 8 pages. Bandwidth: that with which a device that
+    moves one request of `request_pages` after the other, fed with the recorded reads at their
+    times, makes their readers wait as long in total as they did.
+    """
+    short = sorted(ns for _, pages, _, ns in plan.reads if pages <= 8 and ns > 0)
+    latency_ns = short[len(short) // 2] if short else 100_000
+    recorded_ns = sum(ns for _, _, _, ns in plan.reads)
+    low, high = 1_000_000, 100_000_000_000
+    for _ in range(40):
+        bandwidth = int((low * high) ** 0.5)
+        if _waits_ns(plan, request_pages, latency_ns, bandwidth) > recorded_ns:
+            low = bandwidth
+        else:
+            high = bandwidth
+    return latency_ns, high
+
+
+def _waits_ns(plan: ReplayPlan, request_pages: int, latency_ns: int, bandwidth: int) -> int:
+    """How long the readers that waited would have waited in total."""
+    free_ns, total_ns = 0, 0
+    for start_ns, pages, position, waited_ns in plan.reads:
+        begin_ns = max(free_ns, start_ns)
+        free_ns = begin_ns + pages * PAGE * 1_000_000_000 // bandwidth
+        if waited_ns > 0:
+            wanted = (max(0, position) // request_pages + 1) * request_pages
+            done_ns = begin_ns + min(pages, wanted) * PAGE * 1_000_000_000 // bandwidth
+            total_ns += max(latency_ns, done_ns - start_ns)
+    return total_ns
+
+
+def _recorded_figures(planner: _Planner) -> None:
+    """What the replay is held against, and how long reads took."""
+    operations, plan = planner.recording.operations, planner.plan
+    faults = operations.filter(operations["kind"] == FAULT)
+    # Pages that appear in the page cache without readahead were written, not read.
+    reads = operations.filter((operations["kind"] != READ) | (operations["windows"] > 0))
+    plan.recorded = {
+        "filemap_faults": float(faults["filemap_faults"].sum()),
+        "major_faults": float(planner.missed),
+        "pages_read": float(reads["pages_added"].sum()),
+        "blocked_s": float(faults["blocked_ns"].sum()) / 1e9,
+        "elapsed_s": plan.elapsed_ns / 1e9,
+    }
+    reads = reads.filter(reads["pages_added"] > 0).sort("start_ns")
+    plan.reads = reads.select("start_ns", "pages_added", "position", "blocked_ns").rows()
