@@ -21,7 +21,7 @@ from faultlock.lang import evaluate
 from faultlock.lang.constants import evaluate_constant
 from faultlock.lang.model import KERNEL_FOLDER, Model, compile_model, load_model
 from faultlock.lang.program import OwnRef, Program
-from faultlock.lang.visit import step_expressions
+from faultlock.lang.traverse import step_expressions
 
 STEP = r"(?:[FH]\d+|[2348]\.\d+(?:[rcs]\d|\.\d+[a-z]?))"
 LABEL = re.compile(rf"#.*?\s({STEP}(?:, {STEP})*)\s*$")

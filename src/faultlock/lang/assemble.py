@@ -7,10 +7,10 @@ import ast
 
 from faultlock.lang.block import BlockCompiler
 from faultlock.lang.checks import check_recursion, check_unused
+from faultlock.lang.constants import evaluate_constant
 from faultlock.lang.control import simplify_control
 from faultlock.lang.deadlocals import clear_dead_locals
 from faultlock.lang.expressions import ExpressionBuilder
-from faultlock.lang.fold import constant_value
 from faultlock.lang.footprint import mark_footprints
 from faultlock.lang.labels import RETURN_SITE, Labels
 from faultlock.lang.program import (
@@ -30,7 +30,7 @@ from faultlock.lang.source import (
 )
 from faultlock.lang.steps import compile_step_function
 from faultlock.lang.symbols import Symbols
-from faultlock.lang.visit import expressions, step_expressions
+from faultlock.lang.traverse import expressions_in, step_expressions
 
 MAX_THREADS_PER_ENTRY = 16
 
@@ -100,7 +100,7 @@ def _finish(
     for constant in space.constants:
         value = symbols.named_constant(constant)
         assert value is not None
-        program.constants[constant] = constant_value(value, symbols.parameters)
+        program.constants[constant] = evaluate_constant(value, symbols.parameters)
     if symbols.bound and not everything:
         prune_state(program)
     mark_footprints(program)
@@ -181,7 +181,7 @@ def _bind_parameters(symbols: Symbols, values: dict[str, int]) -> None:
     for name, (node, source) in symbols.space.parameters.items():
         expression = symbols.constant(node, source)
         symbols.parameters[name] = (
-            values[name] if name in values else constant_value(expression, symbols.parameters)
+            values[name] if name in values else evaluate_constant(expression, symbols.parameters)
         )
     for name in values:
         if name not in symbols.space.parameters:
@@ -211,7 +211,7 @@ def _threads(symbols: Symbols) -> list[ThreadEntry]:
         count, daemon = 1, False
         for keyword in call.keywords:
             if keyword.arg == "count":
-                count = constant_value(
+                count = evaluate_constant(
                     symbols.constant(keyword.value, function.source), symbols.parameters
                 )
             elif keyword.arg == "daemon":
@@ -270,7 +270,9 @@ def _compile_atomics(
             continue
         result[name] = _compile_atomic(symbols, symbols.space.functions[name], statistics)
         needed += [
-            part.function for part in expressions(result[name].body) if isinstance(part, AtomicCall)
+            part.function
+            for part in expressions_in(result[name].body)
+            if isinstance(part, AtomicCall)
         ]
     return result
 

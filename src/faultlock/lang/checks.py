@@ -10,14 +10,14 @@ from faultlock.lang.labels import Labels
 from faultlock.lang.program import AtomicCall, AtomicFunction
 from faultlock.lang.source import KERNEL_LAYER, POLICY_LAYER
 from faultlock.lang.symbols import Symbols
-from faultlock.lang.visit import expressions
+from faultlock.lang.traverse import expressions_in
 
 
 def check_recursion(symbols: Symbols, labels: Labels, atomics: dict[str, AtomicFunction]) -> None:
     """Refuse a function that calls itself, directly or through others."""
     calls = {name: list(function.calls) for name, function in labels.functions.items()}
     for name, atomic in atomics.items():
-        calls[name] = [p.function for p in expressions(atomic.body) if isinstance(p, AtomicCall)]
+        calls[name] = [p.function for p in expressions_in(atomic.body) if isinstance(p, AtomicCall)]
     state: dict[str, int] = {}
 
     def visit(name: str) -> None:

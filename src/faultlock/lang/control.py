@@ -7,7 +7,7 @@ from functools import partial
 
 from faultlock.lang.labels import Labels
 from faultlock.lang.program import PLAIN, Finish, Jump, ReturnJump, Step, Stmt
-from faultlock.lang.visit import jump_targets, map_ends, statements
+from faultlock.lang.visit import jump_targets, map_ends
 
 
 def simplify_control(labels: Labels, roots: list[int]) -> dict[int, int]:
@@ -113,6 +113,3 @@ def renumber(labels: Labels, keep: list[int]) -> dict[int, int]:
         function.calls = [callee for callee in function.calls if callee in labels.functions]
         function.labels = sorted(new[old] for old in function.labels if old in new)
     return new
-
-
-__all__ = ["reachable", "simplify_control", "statements"]

@@ -24,7 +24,8 @@ from faultlock.lang.program import (
     Stmt,
     While,
 )
-from faultlock.lang.visit import map_ends, statement_expressions, statements, step_expressions, walk
+from faultlock.lang.traverse import expressions_of, statements, subexpressions
+from faultlock.lang.visit import map_ends
 
 Names = frozenset[str]
 NOTHING: Names = frozenset()
@@ -97,7 +98,7 @@ class _LiveAfter:
         return after
 
     def statement(self, statement: Stmt, after: Names) -> Names:
-        used = _used(self.function, statement_expressions(statement))
+        used = _used(self.function, expressions_of(statement))
         match statement:
             case Jump(label):
                 return self.live[self.back if self.back is not None else label]
@@ -122,7 +123,7 @@ def _used(function: StepFunction, heads: Iterable[object]) -> Names:
     return frozenset(
         part.name
         for head in heads
-        for part in walk(head)  # type: ignore[arg-type]
+        for part in subexpressions(head)  # type: ignore[arg-type]
         if isinstance(part, Local) and part.function == function.name
     )
 
@@ -151,6 +152,3 @@ def _clear(labels: Labels, function: StepFunction, step: Step, live: dict[int, N
         return [*(SetLocal(Local(function.name, name), Const(0)) for name in dead), end]
 
     step.body = map_ends(step.body, change)
-
-
-__all__ = ["clear_dead_locals", "step_expressions"]

@@ -27,12 +27,8 @@ from faultlock.lang.program import (
     Step,
     Stmt,
 )
-from faultlock.lang.visit import (
-    expressions,
-    jump_targets,
-    statements,
-    step_expressions,
-)
+from faultlock.lang.traverse import expressions_in, statements, step_expressions
+from faultlock.lang.visit import jump_targets
 
 Access = tuple[str, str, bool]
 Footprint = tuple[frozenset[Access], frozenset[Access]]
@@ -60,7 +56,7 @@ class _AtomicFootprints:
         if name not in self.found:
             self.found[name] = (frozenset(), frozenset())
             body = self.program.atomics[name].body
-            self.found[name] = self.collect(expressions(body), statements(body))
+            self.found[name] = self.collect(expressions_in(body), statements(body))
         return self.found[name]
 
     def collect(self, heads: Iterable[Expr], body: Iterable[Stmt]) -> Footprint:

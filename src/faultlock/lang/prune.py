@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from faultlock.lang.ir import Alloc, Const, Free, LoadField, OwnRef, RefType, SetField
 from faultlock.lang.program import Program
-from faultlock.lang.visit import expressions, statements, step_expressions
+from faultlock.lang.traverse import expressions_in, statements, step_expressions
 
 ALWAYS = {("Thread", "fatal_signal_pending")}
 
@@ -42,7 +42,7 @@ def _touched(program: Program) -> tuple[set[tuple[str, str]], set[str]]:
     bodies = [step.body for step in program.steps]
     bodies += [atomic.body for atomic in program.atomics.values()]
     heads = [list(step_expressions(step)) for step in program.steps]
-    heads += [list(expressions(body)) for body in bodies]
+    heads += [list(expressions_in(body)) for body in bodies]
     for head in heads:
         for part in head:
             if isinstance(part, LoadField):
