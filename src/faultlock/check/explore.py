@@ -21,6 +21,7 @@ from faultlock.check import reduce
 from faultlock.check.store import (
     EDGES,
     NO_STATE,
+    SEGMENT,
     STATES,
     TOO_WIDE,
     TRANSITIONS,
@@ -30,6 +31,9 @@ from faultlock.check.store import (
     hash_of,
     insert,
     make_store,
+    pack,
+    state_words,
+    unpack,
 )
 from faultlock.check.successors import (
     FOUND_STATE,
@@ -145,7 +149,9 @@ class Exploration:
 
     def state(self, row: int) -> Array:
         """The bytes of a state (a copy)."""
-        return self.store.rows[row].view(np.uint8).copy()
+        state = np.zeros(state_words(self.store), np.uint64)
+        unpack(self.store, self.store.rows[row], state)
+        return state.view(np.uint8)[: self.native.layout.size].copy()
 
 
 def explore(
@@ -211,14 +217,17 @@ def make_search(program: ir.Program, monitors: int, workers: int) -> Search:
 def _start(native: NativeProgram, limits: Limits, options: Options) -> Exploration:
     machine, monitors = build_machine(native, options)
     words = native.layout.size // 8
-    states = min(limits.states, limits.memory_bytes // (words * 8 + 15), MAX_STATES)
+    states = min(limits.states, limits.memory_bytes // (-(-words // SEGMENT) * 4 + 15), MAX_STATES)
     states = states // max(options.workers, 1) * 2 if options.workers > 1 else states
     states = min(states + 8192, MAX_STATES // options.workers)
     store = make_store(words, states, options.workers, EDGES_PER_STATE * states * options.edges)
     search = make_search(native.program, len(monitors), options.workers)
     state = initial_state(native, machine)
-    words_of_state = state.view(np.uint64)
-    row, _ = insert(store, 0, words_of_state, np.uint64(hash_of(words_of_state)))
+    words_of_state = np.zeros(state_words(store), np.uint64)
+    words_of_state[:words] = state.view(np.uint64)
+    packed = np.zeros(store.rows.shape[1], np.uint64)
+    pack(store, 0, words_of_state, packed)
+    row, _ = insert(store, 0, packed, np.uint64(hash_of(packed)))
     store.parent[row] = NO_STATE
     check_monitors(machine, search, 0, row, words_of_state, np.uint64((1 << 64) - 1))
     return Exploration(native, options, store, machine, search, state, monitors)
@@ -234,7 +243,8 @@ class _Levels:
         self.progress = progress
         self.workers = run.options.workers
         self.stop = np.zeros(8, np.int64)
-        self.scratch = np.zeros((self.workers, 2, run.store.rows.shape[1]), np.uint64)
+        width = state_words(run.store) + run.store.rows.shape[1]
+        self.scratch = np.zeros((self.workers, 2, width), np.uint64)
         self.out = np.zeros((self.workers, OUT_WORDS), np.int64)
         self.started = time.monotonic()
         self.told = 0.0

@@ -12,7 +12,7 @@ import numpy as np
 
 from faultlock.check.explore import Exploration
 from faultlock.check.jit import call_property, compiled
-from faultlock.check.store import NO_STATE, STATES, Store
+from faultlock.check.store import NO_STATE, STATES, Store, state_words, unpack
 
 Array = Any
 UNSEEN = 0
@@ -67,12 +67,21 @@ def is_acyclic(run: Exploration) -> bool:
 
 
 @compiled
-def mark_false(store: Store, address: int, marks: Array) -> None:
-    """marks[row] = 1 where a property does not hold."""
+def mark_false(store: Store, address: int, marks: Array, state: Array) -> None:
+    """marks[row] = 1 where a property does not hold; `state`: room for one state."""
     for worker in range(len(store.counters)):
         low = worker * store.region
         for row in range(low, low + store.counters[worker, STATES]):
-            marks[row] = call_property(address, store.rows[row].ctypes.data) != 1
+            unpack(store, store.rows[row], state)
+            marks[row] = call_property(address, state.ctypes.data) != 1
+
+
+def false_states(run: Exploration, function: str) -> Array:
+    """u8 per row: 1 where an atomic function does not return true."""
+    marks = np.zeros(len(run.store.parent), np.uint8)
+    state = np.zeros(state_words(run.store), np.uint64)
+    mark_false(run.store, run.native.address(function), marks, state)
+    return marks
 
 
 @compiled
@@ -190,7 +199,7 @@ def components(store: Store, alive: Array, component: Array, index: Array, low: 
 
 @compiled
 def component_facts(store: Store, component: Array, stepped: Array, enabled: Array,
-                    cyclic: Array, unfinished: Array, waiting: Array) -> None:
+                    cyclic: Array, unfinished: Array, waiting: Array, state: Array) -> None:
     """Per component: threads (bit set) that step inside it, that are enabled in all its
     states, that have not finished in any state; whether it has an edge inside.
 
@@ -211,7 +220,8 @@ def component_facts(store: Store, component: Array, stepped: Array, enabled: Arr
                     stepped[mine] |= bit
                     cyclic[mine] = 1
             enabled[mine] &= here
-            pcs = store.rows[row].view(np.int16)
+            unpack(store, store.rows[row], state)
+            pcs = state.view(np.int16)
             for thread in range(1, 64):
                 if waiting[0] >> np.uint64(thread) & np.uint64(1) and pcs[thread - 1] != 0:
                     unfinished[mine] |= np.uint64(1) << np.uint64(thread)

@@ -21,6 +21,7 @@ import numpy as np
 
 from faultlock.check import graph
 from faultlock.check.explore import Exploration
+from faultlock.check.store import state_words
 from faultlock.lang import program as ir
 
 Array = Any
@@ -47,8 +48,7 @@ def find_livelock(run: Exploration) -> Lasso | None:
 def find_never(run: Exploration, item: ir.Property) -> Lasso | None:
     """A fair run, finite or not, on which a property never holds; None when there is none."""
     store = run.store
-    false = np.zeros(len(store.parent), np.uint8)
-    graph.mark_false(store, run.native.address(item.function), false)
+    false = graph.false_states(run, item.function)
     reached = np.zeros(len(store.parent), np.uint8)
     queue = np.empty(run.states, np.uint32)
     graph.flood(store, false, 0, reached, queue)
@@ -81,7 +81,8 @@ def _fair_cycle(run: Exploration, alive: Array, need_unfinished: bool) -> Lasso 
     waiting = np.zeros(1, np.uint64)
     for number, thread in enumerate(run.program.threads, start=1):
         waiting[0] |= np.uint64(0 if thread.daemon else 1 << number)
-    graph.component_facts(store, component, stepped, enabled, cyclic, unfinished, waiting)
+    graph.component_facts(store, component, stepped, enabled, cyclic, unfinished, waiting,
+                          np.zeros(state_words(store), np.uint64))
     fair = (cyclic == 1) & (enabled & ~stepped == 0)
     if need_unfinished:
         fair &= unfinished != 0

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where visited states are kept: rows of 64-bit words, and an open-addressing hash table.
+"""Where visited states are kept: collapsed rows, and open-addressing hash tables.
 
-Full states are stored, so two different states are never taken for one.  Memory is reserved
-once and becomes real when it is touched; every worker appends to its own region of the rows,
-so the number of a state (its row) never changes and workers need no lock.
+A state is cut into segments of SEGMENT words.  Each different content of a segment is kept
+once and has a number; a row is the numbers of a state's segments.  So a state costs four
+bytes per segment, and a step looks up only the segments that it changed (the idea of Spin's
+COLLAPSE).  Nothing is lost: equal numbers mean equal contents, so two different states are
+never taken for one.
+
+Memory is reserved once and becomes real when it is touched; every worker appends to its own
+region, so the number of a state (its row) never changes and workers need no lock.
 """
 
 from __future__ import annotations
@@ -20,6 +25,9 @@ Array = Any
 HUGE_PAGES_FROM = 1 << 22  # bytes at the start of an array that stay in small pages
 NO_STATE = 0xFFFFFFFF  # a parent or target that is no stored state
 EXISTS, NEW = 0, 1
+SEGMENT = 16  # words
+SPARE_SLOTS = 512  # of a table, per worker, while one state is expanded
+SEGMENT_REGION = 1 << 22  # different contents of one segment that one worker may find
 
 # columns of Store.counters
 STATES, EDGES, TRANSITIONS, EXPANDED, PENDING_LOW, PENDING_HIGH, TOO_WIDE = range(7)
@@ -28,7 +36,7 @@ STATES, EDGES, TRANSITIONS, EXPANDED, PENDING_LOW, PENDING_HIGH, TOO_WIDE = rang
 class Store(NamedTuple):
     """Arrays shared by all workers.  S rows, E edges, R workers."""
 
-    rows: Array  # u64 [S, words]: the states
+    rows: Array  # u64 [S, P]: the numbers of each state's segments, two in a word
     parent: Array  # u32 [S]: the state it was first reached from
     terminal: Array  # u8 [S]: 1 = no thread can step
     edge_start: Array  # i64 [S]: first edge
@@ -39,6 +47,11 @@ class Store(NamedTuple):
     counters: Array  # i64 [R, 16]
     region: int  # rows of one worker
     edge_region: int  # edges of one worker
+    words: int  # of a state
+    segments: Array  # u64 [G, R * segment_region, SEGMENT]: contents by number
+    segment_tables: Array  # u64 [G, 2**n]
+    segments_used: Array  # i64 [G, R, 8]
+    segment_region: int
 
 
 def _reserve(shape: tuple[int, ...], kind: Any) -> Array:
@@ -54,8 +67,9 @@ def _reserve(shape: tuple[int, ...], kind: Any) -> Array:
 def make_store(words: int, states: int, workers: int, edges: int = 0) -> Store:
     """Reserve room for `states` rows and `edges` edges for each of `workers` regions."""
     rows = states * workers
+    groups = -(-words // SEGMENT)
     return Store(
-        _reserve((rows, words), np.uint64),
+        _reserve((rows, (groups + 1) // 2), np.uint64),
         _reserve((rows,), np.uint32),
         _reserve((rows,), np.uint8),
         _reserve((rows,), np.int64),
@@ -66,23 +80,48 @@ def make_store(words: int, states: int, workers: int, edges: int = 0) -> Store:
         np.zeros((workers, 16), np.int64),
         states,
         edges,
+        words,
+        _reserve((groups, workers * SEGMENT_REGION, SEGMENT), np.uint64),
+        np.zeros((groups, 1 << 12), np.uint64),
+        np.zeros((groups, workers, 8), np.int64),
+        SEGMENT_REGION,
     )
 
 
 def grown(store: Store) -> Store:
-    """The same states in a table four times as long."""
-    table = np.zeros(4 * len(store.table), np.uint64)
-    for worker in range(len(store.counters)):
-        low = worker * store.region
-        enter_all(store.rows, table, low, low + int(store.counters[worker, STATES]))
-    return store._replace(table=table)
+    """The same states in longer tables, where they are nearly half full."""
+    workers = len(store.counters)
+    if 2 * (int(store.counters[:, STATES].sum()) + SPARE_SLOTS * workers) > len(store.table):
+        table = np.zeros(4 * len(store.table), np.uint64)
+        for worker in range(workers):
+            low = worker * store.region
+            enter_all(store.rows, table, low, low + int(store.counters[worker, STATES]))
+        store = store._replace(table=table)
+    size = store.segment_tables.shape[1]
+    most = int(store.segments_used[:, :, 0].sum(axis=1).max())
+    if 2 * (most + SPARE_SLOTS * workers) > size:
+        tables = np.zeros((len(store.segment_tables), 4 * size), np.uint64)
+        for group in range(len(tables)):
+            for worker in range(workers):
+                low = worker * store.segment_region
+                high = low + int(store.segments_used[group, worker, 0])
+                enter_all(store.segments[group], tables[group], low, high)
+        store = store._replace(segment_tables=tables)
+    return store
 
 
 def bytes_in_use(store: Store) -> int:
     """Memory that holds something, in bytes."""
     states = int(store.counters[:, STATES].sum())
     edges = int(store.counters[:, EDGES].sum())
-    return states * (store.rows.shape[1] * 8 + 15) + edges * 5 + len(store.table) * 8
+    contents = int(store.segments_used[:, :, 0].sum()) * SEGMENT * 8
+    tables = (len(store.table) + store.segment_tables.size) * 8
+    return states * (store.rows.shape[1] * 8 + 15) + edges * 5 + contents + tables
+
+
+def state_words(store: Store) -> int:
+    """Words of a buffer that holds a state: whole segments."""
+    return len(store.segment_tables) * SEGMENT
 
 
 @compiled
@@ -137,44 +176,67 @@ def same(left: Array, right: Array) -> bool:
 
 
 @compiled
-def insert(store: Store, worker: int, state: Array, value: Any) -> tuple[int, int]:
-    """(row, NEW or EXISTS) of a state with hash `value`; its row is written before it is seen."""
-    table = store.table
+def put(rows: Array, table: Array, used: Array, low: int, item: Array,
+        value: Any) -> tuple[int, int]:
+    """(row, NEW or EXISTS) of an item with hash `value`.
+
+    used[0] rows from `low` on are in use by this worker; the next one is written before any
+    other worker can see it."""
     mask = np.uint64(len(table) - 1)
     slot = value & mask
     upper = value >> np.uint64(32)
-    row = worker * store.region + store.counters[worker, STATES]
+    row = low + used[0]
     written = False
     base = table.ctypes.data
     while True:
         entry = load_word(base + np.int64(slot) * 8)
         if entry == 0:
             if not written:
-                copy(state, store.rows[row])
+                copy(item, rows[row])
                 written = True
             fresh = upper << np.uint64(32) | np.uint64(row + 1)
             entry = compare_and_swap(base + np.int64(slot) * 8, np.uint64(0), fresh)
             if entry == 0:
-                store.counters[worker, STATES] += 1
+                used[0] += 1
                 return row, NEW
         if entry >> np.uint64(32) == upper:
             other = np.int64(entry & np.uint64(NO_STATE)) - 1
-            if same(store.rows[other], state):
+            if same(rows[other], item):
                 return other, EXISTS
         slot = (slot + np.uint64(1)) & mask
 
 
 @compiled
-def find(store: Store, state: Array) -> int:
-    """The row of a state, or -1."""
-    mask = np.uint64(len(store.table) - 1)
-    value = hash_of(state)
-    slot = value & mask
-    while store.table[slot] != 0:
-        entry = store.table[slot]
-        if entry >> np.uint64(32) == value >> np.uint64(32):
-            row = np.int64(entry & np.uint64(NO_STATE)) - 1
-            if same(store.rows[row], state):
-                return row
-        slot = (slot + np.uint64(1)) & mask
-    return -1
+def insert(store: Store, worker: int, packed: Array, value: Any) -> tuple[int, int]:
+    """(row, NEW or EXISTS) of a packed state with hash `value`."""
+    used = store.counters[worker]  # column STATES is the first
+    return put(store.rows, store.table, used, worker * store.region, packed, value)
+
+
+@compiled
+def pack_segment(store: Store, worker: int, group: int, state: Array, packed: Array) -> None:
+    """Enter the number of one segment of a state into its packed form."""
+    content = state[group * SEGMENT:(group + 1) * SEGMENT]
+    number, _ = put(store.segments[group], store.segment_tables[group],
+                    store.segments_used[group, worker], worker * store.segment_region,
+                    content, hash_of(content))
+    word, shift = group >> 1, np.uint64(32 * (group & 1))
+    keep = packed[word] & ~(np.uint64(NO_STATE) << shift)
+    packed[word] = keep | np.uint64(number) << shift
+
+
+@compiled
+def pack(store: Store, worker: int, state: Array, packed: Array) -> None:
+    """The packed form of a state."""
+    for group in range(len(store.segment_tables)):
+        pack_segment(store, worker, group, state, packed)
+
+
+@compiled
+def unpack(store: Store, packed: Array, state: Array) -> None:
+    """The state of a packed form."""
+    for group in range(len(store.segment_tables)):
+        number = packed[group >> 1] >> np.uint64(32 * (group & 1)) & np.uint64(NO_STATE)
+        content = store.segments[group, np.int64(number)]
+        for index in range(SEGMENT):
+            state[group * SEGMENT + index] = content[index]

@@ -21,13 +21,15 @@ from faultlock.check.store import (
     EXPANDED,
     NEW,
     NO_STATE,
+    SEGMENT,
     TOO_WIDE,
     TRANSITIONS,
     Store,
     copy,
     hash_of,
     insert,
-    salted,
+    pack_segment,
+    unpack,
 )
 
 Array = Any
@@ -118,16 +120,23 @@ def add_edge(store: Store, worker: int, target: int, thread: int) -> None:
 
 
 @compiled
-def enter(store: Store, machine: Machine, search: Search, worker: int, parent: int, base: Array,
-          base_hash: Any, state: Array, thread: int) -> int:
-    """Store one successor; NEW or EXISTS."""
-    value = base_hash
+def enter(store: Store, machine: Machine, search: Search, worker: int, parent: int,
+          scratch: Array, thread: int) -> int:
+    """Store the successor in scratch[1] of the state in scratch[0]; NEW or EXISTS."""
+    groups = len(store.segment_tables)
+    base, state = scratch[0], scratch[1]
+    packed = state[groups * SEGMENT:]
+    copy(base[groups * SEGMENT:], packed)
     changed = machine.word_part[0] ^ machine.word_part[0]
-    for index in range(len(base)):
-        if base[index] != state[index]:
-            value += salted(state[index], index) - salted(base[index], index)
-            changed |= machine.word_part[index]
-    row, kind = insert(store, worker, state, value)
+    for group in range(groups):
+        differs = False
+        for index in range(group * SEGMENT, min((group + 1) * SEGMENT, store.words)):
+            if base[index] != state[index]:
+                changed |= machine.word_part[index]
+                differs = True
+        if differs:
+            pack_segment(store, worker, group, state, packed)
+    row, kind = insert(store, worker, packed, hash_of(packed))
     if kind == NEW:
         store.parent[row] = parent
         check_monitors(machine, search, worker, row, state, changed)
@@ -137,7 +146,7 @@ def enter(store: Store, machine: Machine, search: Search, worker: int, parent: i
 
 @compiled
 def follow(store: Store, machine: Machine, search: Search, worker: int, parent: int,
-           scratch: Array, base_hash: Any, thread: int, out: Array) -> tuple[int, int, int]:
+           scratch: Array, thread: int, out: Array) -> tuple[int, int, int]:
     """All transitions of one thread from scratch[0]: (successors, new ones, failures)."""
     base, state = scratch[0], scratch[1]
     pcs = state.view(np.int16)
@@ -158,7 +167,7 @@ def follow(store: Store, machine: Machine, search: Search, worker: int, parent: 
             code = run_step(machine, state, pcs, thread, choice, out)
         if code == RAN:
             successors += 1
-            new += enter(store, machine, search, worker, parent, base, base_hash, state, thread)
+            new += enter(store, machine, search, worker, parent, scratch, thread)
         elif code != BLOCKED:
             successors += 1
             failures += 1
@@ -191,9 +200,9 @@ def expand(store: Store, machine: Machine, search: Search, worker: int, row: int
            scratch: Array, out: Array) -> None:
     """Enter all successors of a state; note a deadlock."""
     base = scratch[0]
-    copy(store.rows[row], base)
+    copy(store.rows[row], base[len(store.segment_tables) * SEGMENT:])
+    unpack(store, store.rows[row], base)
     pcs = base.view(np.int16)
-    base_hash = hash_of(base)
     start = store.counters[worker, EDGES]
     transitions = store.counters[worker, TRANSITIONS]
     followed = 0
@@ -202,7 +211,7 @@ def expand(store: Store, machine: Machine, search: Search, worker: int, row: int
         for thread in range(1, machine.threads + 1):
             if pcs[thread - 1] != 0 and independent(machine, pcs, thread):
                 successors, new, failures = follow(
-                    store, machine, search, worker, row, scratch, base_hash, thread, out)
+                    store, machine, search, worker, row, scratch, thread, out)
                 followed |= 1 << thread
                 if successors > 0 and new > 0 and failures == 0:
                     done = True
@@ -210,7 +219,7 @@ def expand(store: Store, machine: Machine, search: Search, worker: int, row: int
     if not done:
         for thread in range(1, machine.threads + 1):
             if pcs[thread - 1] != 0 and not followed >> thread & 1:
-                follow(store, machine, search, worker, row, scratch, base_hash, thread, out)
+                follow(store, machine, search, worker, row, scratch, thread, out)
     if store.counters[worker, TRANSITIONS] == transitions:
         note_end(store, machine, search, worker, row, pcs)
     store.edge_start[row] = worker * store.edge_region + start

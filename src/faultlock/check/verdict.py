@@ -224,8 +224,7 @@ class _Judge:
         assert replayed.machine is not None
         part = false_part(self.program, item, replayed.machine.state)
         wrong = f"{item.name} is false: {sentence}" + (f" Here: {part}" if part else "")
-        bad = np.zeros(len(self.run.store.parent), np.uint8)
-        graph.mark_false(self.run.store, self.run.native.address(item.function), bad)
+        bad = graph.false_states(self.run, item.function)
         example = Counterexample(replayed, wrong, self._no_return(hit[0], bad))
         return PropertyResult(item.name, item.kind, VIOLATED, sentence, "", example)
 

@@ -10,7 +10,14 @@ from __future__ import annotations
 from typing import Any
 
 from faultlock.check.jit import compiled, fetch_add
-from faultlock.check.store import EDGES, PENDING_HIGH, PENDING_LOW, STATES, Store
+from faultlock.check.store import (
+    EDGES,
+    PENDING_HIGH,
+    PENDING_LOW,
+    SPARE_SLOTS,
+    STATES,
+    Store,
+)
 from faultlock.check.successors import Machine, Search, expand
 
 Array = Any
@@ -44,7 +51,15 @@ def obstacle(store: Store, worker: int, stop: Array) -> int:
     states = 0
     for other in range(len(store.counters)):
         states += store.counters[other, STATES]
-    if 2 * (states + MAX_SUCCESSORS // 8 * len(store.counters)) > len(store.table):
+    for group in range(len(store.segment_tables)):
+        used = 0
+        for other in range(len(store.counters)):
+            used += store.segments_used[group, other, 0]
+            if store.segments_used[group, other, 0] + MAX_SUCCESSORS > store.segment_region:
+                return REGION_FULL
+        if 2 * (used + SPARE_SLOTS * len(store.counters)) > store.segment_tables.shape[1]:
+            return TABLE_FULL
+    if 2 * (states + SPARE_SLOTS * len(store.counters)) > len(store.table):
         return TABLE_FULL
     if store.counters[worker, STATES] + MAX_SUCCESSORS > store.region:
         return REGION_FULL
@@ -57,7 +72,7 @@ def work(store: Store, machine: Machine, search: Search, worker: int, cursors: A
          ends: Array, stop: Array, scratch: Array, out: Array) -> int:
     """Expand rows of this level until there are none; the reason when it ends earlier.
 
-    scratch: u64 [2, words]; out: i64 [OUT_WORDS], both for this worker alone.
+    scratch: u64 [2, state_words + row words]; out: i64 [OUT_WORDS], both for this worker alone.
     """
     while True:
         low, high = next_chunk(store, worker, cursors, ends)
