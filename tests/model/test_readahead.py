@@ -220,9 +220,18 @@ def test_dropping_never_reaches_the_limit() -> None:
         assert run.get("File", 1, "mmap_miss") == 0
 
 
+def test_later_counting_rule_lets_drop_reach_the_limit_too() -> None:
+    """D12: with at most one hit, and none for a redo, drop counts as hold does."""
+    run = scene(MMAP_LOTSAMISS=3, KERNEL_VERSION=612, FAULT_AROUND_HITS=1)
+    sizes = []
+    for page in range(0, 600, 100):
+        touch(run, page)
+        sizes.append(reads(run)[0][1])
+    assert sizes == [32, 32, 32, 1, 1, 1]
+
+
 def test_fault_around_does_not_count_refaults() -> None:
-    more = "".join(f"    boot_cache(mapping, {i}, 0)\n" for i in range(4))
-    run = scene(more=more)
+    run = scene(more="".join(f"    boot_cache(mapping, {i}, 0)\n" for i in range(4)))
     run.set("File", 1, "mmap_miss", 10)
     run.set("Folio", 2, "workingset", 1)
     touch(run, 0)

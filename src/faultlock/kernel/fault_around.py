@@ -57,6 +57,22 @@ def filemap_map_folio_range(vma: VMA, folio: Folio, address: Address, nr: int) -
     return hits
 
 
+@atomic
+def mmap_miss_hits(hits: int, mapped: bool) -> int:
+    """How many hits one fault-around counts.
+
+    Source: filemap_map_pages, mm/filemap.c, 6.12; a later development tree (FAULT_AROUND_HITS=1)
+    Context: any
+    Returns: hits; in the later form one if the faulting address was mapped, none for a redo
+    Left out: nothing
+    """
+    if FAULT_AROUND_HITS == 0:
+        return hits
+    if not mapped or (current.vmf_flags & FAULT_FLAG_TRIED) != 0:
+        return 0
+    return min(hits, 1)
+
+
 def filemap_map_pages(start_pgoff: int, end_pgoff: int) -> vm_fault_t:
     """Map what is cached of [start_pgoff, end_pgoff] (both included).
 
@@ -96,6 +112,7 @@ def filemap_map_pages(start_pgoff: int, end_pgoff: int) -> vm_fault_t:
         folio_put(folio)
         index += nr
     cpu("map_page", pages)
+    hits = mmap_miss_hits(hits, ret != 0)
     mmap_miss_decrease(file, hits)
     emit("MAP_PAGES", start_pgoff, end_pgoff, pages)
     return ret

@@ -33,6 +33,7 @@ RWSEM_HANDOFF: Param = 0  # 1: a writer that waited 4 ms forbids stealing (choic
 PAGE_LOCK_UNFAIRNESS: Param = 5  # how often a folio lock waiter may lose before a handoff
 IO_ERRORS: Param = 0  # 1: a read may fail
 FAULT_AROUND_PAGES: Param = 16  # fault_around_bytes / 4096
+FAULT_AROUND_HITS: Param = 0  # 0: every page counts as a hit (6.12 to 7.0); 1: see mmap_miss_hits
 MMAP_LOTSAMISS: Param = 100
 IO_PAGES: Param = 32  # optimal request size of the device
 MAX_BIO_PAGES: Param = 256  # longest single request
