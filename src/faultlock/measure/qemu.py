@@ -7,6 +7,7 @@ speed and noise do not enter the guest's clock. A limit of wall-clock time ends 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import selectors
 import shutil
@@ -108,7 +109,7 @@ def run_guest(guest: Guest, on_line: Callable[[str], bool] | None = None) -> str
             process = subprocess.Popen(
                 command_line(guest, archive),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr,
-                start_new_session=True,
+                start_new_session=True, preexec_fn=_end_with_parent,
             )  # fmt: skip
             try:
                 console, ended = _read_console(process, guest.limit_s, on_line)
@@ -125,6 +126,15 @@ def run_guest(guest: Guest, on_line: Callable[[str], bool] | None = None) -> str
             message = errors.read_text(errors="replace").strip().splitlines()
             raise failed(guest, f"QEMU failed: {(message or ['no message'])[-1][:300]}", text)
         return text
+
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_PR_SET_PDEATHSIG = 1  # include/uapi/linux/prctl.h
+
+
+def _end_with_parent() -> None:
+    """In the new process: the kernel ends it when we are killed and can no longer do so."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

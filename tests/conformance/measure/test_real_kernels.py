@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -131,6 +134,49 @@ def test_counterexamples_of_hold_are_confirmed_and_only_there(
     result = attempt(source_text(reproducer, scenario, name), image(policy))
     assert result.confirmed == (policy == "hold")
     assert result.observed
+
+
+def children_of(pid: int) -> list[int]:
+    return [
+        int(child)
+        for task in Path(f"/proc/{pid}/task").glob("*/children")
+        for child in task.read_text().split()
+    ]
+
+
+def test_a_killed_command_leaves_no_guest_behind() -> None:
+    command = [sys.executable, "-m", "faultlock", "probe", "--kernel", str(image("hold"))]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    guests: list[int] = []
+    try:
+        for _ in range(600):
+            guests = [
+                child
+                for child in children_of(process.pid)
+                if b"qemu" in Path(f"/proc/{child}/cmdline").read_bytes()
+            ]
+            if guests:
+                break
+            time.sleep(0.05)
+        assert guests
+    finally:
+        process.kill()
+        process.wait()
+    for _ in range(200):
+        if not Path(f"/proc/{guests[0]}").exists():
+            break
+        time.sleep(0.05)
+    assert not Path(f"/proc/{guests[0]}").exists()
+
+
+def test_the_model_stands_beside_the_kernel(tmp_path: Path) -> None:
+    done = faultlock(
+        "measure", "-w", "j_fork_1f1v", "--seconds", "1", "--policy", "hold", "--compare-model",
+        "--kernel", image("hold"), timeout_s=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.startswith(("fault ", "fork "))]
+    assert [("model of hold" in row) for row in rows] == [False, True, False, True]
 
 
 def test_limits_and_missing_parts_are_clear_errors(monkeypatch: pytest.MonkeyPatch) -> None:
