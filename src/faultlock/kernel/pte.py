@@ -42,6 +42,8 @@ def set_pte(vma: VMA, address: Address, folio: Folio, flags: pte_flags_t):
     mm.page_table[address // PTRS_PER_PTE] += 1
     folio.refcount += 1
     folio.mapcount += 1
+    if LRU > 0:
+        folio.rmap_hint = vma
 
 
 @atomic

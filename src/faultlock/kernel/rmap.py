@@ -193,22 +193,43 @@ def vma_address_of_index(vma: VMA, index: Index) -> int:
 def rmap_next(folio: Folio, vma: VMA) -> VMA:
     """The next VMA (the first for None) with an entry for a page of the folio.
 
-    Source: vma_interval_tree_foreach, page_vma_mapped_walk, 6.12
+    Source: vma_interval_tree_foreach, page_vma_mapped_walk, rwc->done, 6.12
     Context: i_mmap_rwsem held for read, folio locked
     Returns: the VMA, or None
     Left out: nothing
     """
-    if folio.mapping is None:
+    if folio.mapping is None or folio.mapcount == 0:
         return None
+    # Model: the kernel's interval tree finds the few VMAs over an index at once, this list does
+    # not.  A folio with one entry is looked for where it was mapped last.
+    hint = folio.rmap_hint
+    if LRU > 0 and folio.mapcount == 1 and vma_maps_folio(hint, folio):
+        return hint if vma is None else None
     candidate = vma.next_in_mapping if vma is not None else folio.mapping.i_mmap
     while candidate is not None:
-        for index in range(folio.index, folio.index + (1 << folio.order)):
-            address = vma_address_of_index(candidate, index)
-            if address >= 0:
-                if candidate.vm_mm.pte[address] == folio:
-                    return candidate
+        if vma_maps_folio(candidate, folio):
+            return candidate
         candidate = candidate.next_in_mapping
     return None
+
+
+@atomic
+def vma_maps_folio(vma: VMA, folio: Folio) -> bool:
+    """Has the VMA an entry for a page of the folio?
+
+    Source: page_vma_mapped_walk, mm/page_vma_mapped.c, 6.12
+    Context: i_mmap_rwsem held for read, folio locked
+    Returns: True if it has (False for None, a freed VMA and a VMA of another file)
+    Left out: nothing
+    """
+    if vma is None or vma.vm_file is None or vma.vm_file.f_mapping != folio.mapping:
+        return False
+    for index in range(folio.index, folio.index + (1 << folio.order)):
+        address = vma_address_of_index(vma, index)
+        if address >= 0:
+            if vma.vm_mm.pte[address] == folio:
+                return True
+    return False
 
 
 @atomic

@@ -182,6 +182,7 @@ class Folio(Struct, count=N_FOLIOS):
     writeback_waiter: Thread
     referenced: bool  # PG_referenced
     active: bool  # PG_active
+    rmap_hint: VMA  # who mapped it last (LRU > 0): rmap_next looks there first
     lru: bool  # PG_lru: cleared while reclaim or khugepaged has it isolated
     lru_next: Folio  # towards the tail, the cold end (lists exist when LRU > 0)
     lru_prev: Folio
