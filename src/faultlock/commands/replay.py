@@ -34,7 +34,6 @@ TOLERANCES = {
 }
 # The cost table counts instructions at 1 ns each; the recorded machine does about three a ns.
 COST_FACTOR = 0.3
-REQUEST_PAGES = 512
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -56,8 +55,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--self-check",
         action="store_true",
-        help="replay under the recorded kernel's policy and compare with the recording; exit 1 when "
-        "a figure is outside its tolerance",
+        help="replay under the recorded kernel's policy and compare with the recording; exit 1 "
+        "when a figure is outside its tolerance",
     )
     parser.add_argument("--seed", type=int, default=1, metavar="N")
     parser.add_argument("--json", action="store_true", help="machine-readable")
@@ -112,7 +111,7 @@ def _device(name: str, plan: ReplayPlan) -> Device:
     from faultlock.workload.schema import Device
 
     if name == "recorded":
-        latency_ns, bandwidth = recorded_device(plan, REQUEST_PAGES)
+        latency_ns, bandwidth = recorded_device(plan)
         depth = 64
     else:
         latency_ns, bandwidth, depth = DEVICES[name]
@@ -189,7 +188,8 @@ def _print(
     bandwidth = device.bandwidth_bytes_per_s / 1e6
     console.out(
         f"{arguments.trace}: {len(plan.threads)} threads, recorded "
-        f"{plan.recorded['elapsed_s']:.3f} s; device {device.kind}: {device.latency.low_ns / 1e6:g} ms, {bandwidth:.0f} MB/s"
+        f"{plan.recorded['elapsed_s']:.3f} s; device {device.kind}: "
+        f"{device.latency.low_ns / 1e6:g} ms, {bandwidth:.0f} MB/s"
     )
     header = ["policy", "elapsed_s", "blocked_s", "major", "fault_us_max", "fork_us_max"]
     header += ["mmap_us_max", "mprotect_us_max", "lock_wait_ms"]

@@ -32,7 +32,7 @@ from faultlock.sim.run import (
     program_of,
 )
 from faultlock.sim.setup import MAX_REFCOUNT, Prepared
-from faultlock.trace.replay import KINDS, PlanVma, ReplayPlan
+from faultlock.trace.replay import KINDS, REQUEST_PAGES, PlanVma, ReplayPlan
 from faultlock.workload.schema import Device, Kernel, Machine, Workload
 
 LIMIT_FACTOR = 20  # a replay that takes so many times the recorded time is given up
@@ -73,7 +73,7 @@ class ReplayBuilder:
             "N_REQUESTS": device.queue_depth + 1,
             "MAX_REFCOUNT": MAX_REFCOUNT,
             "MAX_WINDOW_PAGES": 2 * plan.readahead_pages + 1024,
-            "MAX_BIO_PAGES": 512,
+            "MAX_BIO_PAGES": REQUEST_PAGES,
             "IO_PAGES": plan.readahead_pages,
             "FORK_CHILD": 1,
             "N_REPLAY_OPERATIONS": max(1, len(plan.operations["kind"])),

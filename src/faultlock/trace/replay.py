@@ -23,6 +23,7 @@ from faultlock.trace.store import Trace
 
 TABLE = 512
 CLONE_VM = 0x100
+REQUEST_PAGES = 512  # longest request of the simulated device
 MAX_PAGES_IN_CACHE = 1 << 23
 MAX_ADDRESS_PAGES = 1 << 28
 # kinds of kernel/replay.py
@@ -131,6 +132,9 @@ class _Planner:
             [max(1, file.pages) for file in recording.files],
             residency.finish(recording),
         )
+        for file, pages in residency.written.items():
+            # They are there when something faults on them; that is all the replay needs.
+            self.plan.resident.setdefault(file, set()).update(pages)
         self.missed = residency.lookups_that_missed()
         cached = sum(self.plan.file_pages)
         if cached > MAX_PAGES_IN_CACHE * 4:
@@ -140,6 +144,7 @@ class _Planner:
         self._compact = {number: _Compact() for number in set(self._family)}
         self._readers: dict[tuple[int, int], int] = {}
         self._rows: list[dict[str, int]] = []
+        self._device = (0, 1)
 
     def _families(self) -> list[int]:
         """mm -> the mm that its address space was forked from in the end."""
@@ -211,6 +216,7 @@ class _Planner:
     def threads(self, rows: list[dict[str, Any]]) -> None:
         """Operations of each thread, one after the other."""
         recording, plan = self.recording, self.plan
+        self._device = recorded_device(plan)
         by_thread: list[list[dict[str, Any]]] = [[] for _ in recording.threads]
         for row in rows:
             by_thread[row["thread"]].append(row)
@@ -231,10 +237,9 @@ class _Planner:
                 self._operation(row)
             thread.count = len(self._rows) - thread.first
             plan.threads.append(thread)
-        columns = _COLUMNS
         plan.operations = {
             name: np.array([row.get(name, 0) for row in self._rows], dtype=np.int64)
-            for name in columns
+            for name in _COLUMNS
         }
 
     def _operation(self, row: dict[str, Any]) -> None:
@@ -249,6 +254,10 @@ class _Planner:
             reader = self._reader(row)
             pages = max(1, min(row["length"], 1 << 16))
             made.update(kind=KINDS["read"], file=reader, pgoff=row["index"], pages=pages)
+            self._rows.append(made)
+            made = self._waited_besides(row)
+        elif kind == READ:
+            made.update(self._slept(row["blocked_ns"]))
         elif kind == SLEEP:
             slept_ns = row["end_ns"] - row["start_ns"]
             made.update(kind=KINDS["sleep"], sleep_us=max(1, slept_ns // 1000))
@@ -263,6 +272,17 @@ class _Planner:
         if "kind" not in made:
             made["kind"] = 0
         self._rows.append(made)
+
+    def _slept(self, ns: int) -> dict[str, int]:
+        return {"kind": KINDS["sleep"], "sleep_us": ns // 1000} if ns >= 1000 else {"kind": 0}
+
+    def _waited_besides(self, row: dict[str, Any]) -> dict[str, int]:
+        """A read also waits for the file system's own blocks, which the replay does not read."""
+        latency_ns, bandwidth = self._device
+        pages_ns = row["pages_added"] * PAGE * 1_000_000_000 // bandwidth
+        own_ns = latency_ns + pages_ns if row["pages_added"] else 0
+        slept = self._slept(max(0, row["blocked_ns"] - own_ns))
+        return {"compute_ns": 0, "file": -1, "child": -1, "child_mm": -1, **slept}
 
     def _clone(self, row: dict[str, Any], made: dict[str, int]) -> None:
         child = self.recording.threads[row["child"]]
@@ -372,14 +392,14 @@ def plan_replay(trace: Trace, name: str) -> ReplayPlan:
     planner = _Planner(trace, name)
     rows = planner.recording.operations.sort("thread", "start_ns", "end_ns", maintain_order=True)
     table = rows.to_dicts()
+    _recorded_figures(planner)
     planner.addresses(table)
     planner.mms()
     planner.threads(table)
-    _recorded_figures(planner)
     return planner.plan
 
 
-def recorded_device(plan: ReplayPlan, request_pages: int) -> tuple[int, int]:
+def recorded_device(plan: ReplayPlan, request_pages: int = REQUEST_PAGES) -> tuple[int, int]:
     """(latency ns, bandwidth bytes/s) with which a device would have made the recorded waits.
 
     Latency: the median wait of reads of up to 8 pages. Bandwidth: that with which a device that

@@ -10,17 +10,21 @@ from __future__ import annotations
 from typing import Any
 
 from faultlock.trace.reconstruct import reconstruct
-from faultlock.trace.recording import FAULT, Operation, Recording
+from faultlock.trace.recording import FAULT, READ, Operation, Recording
 from faultlock.trace.store import Trace
 from faultlock.trace.thread_state import ThreadState
 from faultlock.trace.world import World
 
 
 class Residency:
-    """An observer of a reconstruction; `resident` maps a file's number to its pages."""
+    """An observer of a reconstruction; `resident` maps a file's number to its pages.
+
+    `written` has the pages that appeared without any readahead: write(2) made them.
+    """
 
     def __init__(self) -> None:
         self.resident: dict[int, set[int]] = {}
+        self.written: dict[int, set[int]] = {}
         self._inserted: dict[int, set[int]] = {}
         self._not_inserted: list[tuple[int, int]] = []  # looked up by filemap_fault
         self._fault: dict[int, Operation] = {}
@@ -43,7 +47,10 @@ class Residency:
         if event == "mm_filemap_add_to_page_cache":
             dev, ino, index, order = row[5:9]
             pages = range(index, index + (1 << (order or 0)))
-            self._inserted.setdefault(world.file(dev, ino, -1), set()).update(pages)
+            file = world.file(dev, ino, -1)
+            self._inserted.setdefault(file, set()).update(pages)
+            if operation is not None and operation.kind == READ and not operation.length:
+                self.written.setdefault(file, set()).update(pages)
         elif event == "mm_filemap_fault":
             file, page = world.file(row[5], row[6], -1), row[7]
             if page not in self._inserted.get(file, ()):
