@@ -104,7 +104,13 @@ def _show(arguments: argparse.Namespace, result: dict[str, Any], verdict: list[s
 
 
 def _print(result: dict[str, Any], verdict: list[str], most_chains: int) -> None:
-    from faultlock.report.tables import actor_rows, blocked_rows, chain_lines, counter_rows
+    from faultlock.report.tables import (
+        actor_rows,
+        blocked_actor_rows,
+        blocked_rows,
+        chain_lines,
+        counter_rows,
+    )
 
     policies = result["policies"]
     for sentence in verdict:
@@ -113,10 +119,10 @@ def _print(result: dict[str, Any], verdict: list[str], most_chains: int) -> None
     console.out_table(*actor_rows(policies))
     console.out()
     console.out_table(*counter_rows(policies))
-    header, rows = blocked_rows(policies)
-    if rows:
-        console.out()
-        console.out_table(header, rows)
+    for header, rows in (blocked_rows(policies), blocked_actor_rows(policies)):
+        if rows:
+            console.out()
+            console.out_table(header, rows)
     lines = chain_lines(policies, min(most_chains, 10))
     if lines:
         console.out()

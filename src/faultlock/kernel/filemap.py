@@ -159,6 +159,7 @@ def filemap_fault_retry(mapping: Mapping, folio: Folio, invalidate_locked: bool,
     if current.pinned_file is not None:
         fput(current.pinned_file)
     cpu("fault_retry")
+    emit("FAULT_REDO")
     return ret | VM_FAULT_RETRY
 
 
@@ -201,7 +202,7 @@ def filemap_fault() -> vm_fault_t:
     else:
         if not filemap_fault_recheck_pte_none():  # F10
             return VM_FAULT_NOPAGE
-        emit("PGMAJFAULT")  # F11
+        emit("PGMAJFAULT", 1 if (current.vmf_flags & FAULT_FLAG_TRIED) != 0 else 0)  # F11
         ret = VM_FAULT_MAJOR
         do_sync_mmap_readahead(file)  # F12
 

@@ -90,6 +90,21 @@ def blocked_rows(policies: Mapping[str, Mapping[str, Any]]) -> Table:
     return ["blocked on, ms", "root cause", *policies], rows
 
 
+def blocked_actor_rows(policies: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Time blocked, in ms: a row per actor and root cause, a column per policy.
+
+    "io": until a read ends that another thread started; "own io": one that the actor started."""
+    blocked = [result.get("blocked_by_actor", {}) for result in policies.values()]
+    keys = dict.fromkeys(
+        (actor, root) for entry in blocked for actor, causes in entry.items() for root in causes
+    )
+    rows = []
+    for actor, root in sorted(keys):
+        spent = [entry.get(actor, {}).get(root, 0.0) / 1e3 for entry in blocked]
+        rows.append([actor, root, *map(significant, spent)])
+    return ["blocked actor, ms", "root cause", *policies], rows
+
+
 def chain_lines(policies: Mapping[str, Mapping[str, Any]], most: int) -> list[str]:
     """The worst wait chains of each policy, one link a line, indented by depth."""
     lines: list[str] = []

@@ -62,8 +62,9 @@ from faultlock.sim import compiled as compiled  # before any function is compile
     DEVICE_RANDOM,
     RUNNABLE_LIMIT,
     FINISH_LIMIT,
+    FOLIO_KIND,
     N_SCALARS,
-) = range(47)
+) = range(48)
 
 # states of a thread
 NEW, RUNNABLE, RUNNING, BLOCKED, ASLEEP, FINISHED = range(6)
@@ -180,6 +181,7 @@ class Engine(NamedTuple):
     lock_holder: np.ndarray[Any, Any]  # [slot, HELD_SLOTS]
     waits: np.ndarray[Any, Any]  # [lock kind, root kind]: n, sum, max; last: other
     wait_buckets: np.ndarray[Any, Any]  # [lock kind, bucket]
+    actor_waits: np.ndarray[Any, Any]  # [actor, root kind]: ns
     chains: np.ndarray[Any, Any]  # [worst, link, column]
     chain_size: np.ndarray[Any, Any]  # [worst]: duration, depth, root
     log: np.ndarray[Any, Any]  # [row, 6]: time, thread, event, a, b, c
@@ -272,12 +274,15 @@ def make_engine(
         lock_holder=zeros(slots, HELD_SLOTS),
         waits=zeros(LOCK_KINDS + 1, ROOT_KINDS, 3),
         wait_buckets=zeros(LOCK_KINDS + 1, N_BUCKETS),
+        actor_waits=zeros(max(actors, 1), ROOT_KINDS),
         chains=zeros(WORST_CHAINS, CHAIN_LINKS, CHAIN_COLUMNS),
         chain_size=zeros(WORST_CHAINS, 3),
         log=zeros(max(log_rows, 1), 6),
     )
     scalars = engine.scalars
     scalars[CPUS], scalars[THREADS], scalars[LOG_LIMIT] = cpus, threads, log_rows
+    scalars[FOLIO_KIND] = -1
+    engine.op_since[:] = -1  # in no operation
     scalars[STATE_ADDRESS] = memory.ctypes.data
     scalars[OUT_ADDRESS] = engine.out.ctypes.data
     return engine

@@ -148,6 +148,7 @@ def _record(engine: Engine, step: Any, thread: int, cpu: int, at: int) -> None:
         actor = engine.op_actor[x]
         if actor >= 0:
             count_time(engine, actor, engine.scalars[a.NOW] - engine.op_since[thread])
+        engine.op_since[thread] = -1
     elif role == a.RECORD_IO_SUBMIT:
         submit(engine, x, z, cpu)
     elif role == a.RECORD_ACQUIRED:

@@ -91,6 +91,8 @@ def fill_tables(
         version = layout.parameters.get("KERNEL_VERSION", 0)
         if constant == "LOCK_VMA" and version >= VMA_REFCOUNT_SINCE:
             target, offset = struct, 0
+        if constant == "LOCK_FOLIO":
+            engine.scalars[a.FOLIO_KIND] = kind
         engine.kind_struct[kind] = program.structs[target].number
         engine.kind_offset[kind] = offset
     engine_costs(engine, costs)

@@ -11,6 +11,7 @@ from faultlock.sim.arrays import (
     BLOCKED,
     BUCKETS_PER_DOUBLING,
     CHAIN_LINKS,
+    FOLIO_KIND,
     HELD_SLOTS,
     LOCK_KINDS,
     LOG_LENGTH,
@@ -24,6 +25,7 @@ from faultlock.sim.arrays import (
 
 # root causes: why the last thread of a wait chain does not go on
 ROOT_IO, ROOT_RUNNING, ROOT_RUNNABLE, ROOT_SLEEP, ROOT_UNKNOWN, ROOT_CYCLE = range(6)
+ROOT_OWN_IO = 6  # only told apart for actors: a read that no other thread waits for or started
 
 
 @numba.njit(cache=True)
@@ -170,6 +172,16 @@ def kind_of(engine: Engine, struct: int, reference: int) -> int:
 
 
 @numba.njit(cache=True)
+def _root_without_holder(engine: Engine, who: int) -> int:
+    """Nobody is known to hold what `who` waits for: a read under way, if it is no rwsem.
+
+    Of a lock with many readers only the first HELD_SLOTS are known."""
+    kind = kind_of(engine, engine.wait_struct[who], engine.wait_reference[who])
+    known = kind < LOCK_KINDS and engine.scalars[FOLIO_KIND] >= 0
+    return ROOT_UNKNOWN if known and kind != engine.scalars[FOLIO_KIND] else ROOT_IO
+
+
+@numba.njit(cache=True)
 def wait_begins(engine: Engine, thread: int, struct: int, reference: int, label: int) -> None:
     """The thread blocks on `reference` of lock struct `struct`: note the chain at this moment."""
     engine.wait_since[thread] = engine.scalars[NOW]
@@ -188,7 +200,7 @@ def wait_begins(engine: Engine, thread: int, struct: int, reference: int, label:
         chain[depth, 5] = holder
         depth += 1
         if holder == 0:
-            root = ROOT_IO
+            root = _root_without_holder(engine, who)
             break
         if engine.state[holder] != BLOCKED:
             root = ROOT_RUNNABLE if engine.state[holder] == RUNNABLE else ROOT_RUNNING
@@ -204,6 +216,20 @@ def wait_begins(engine: Engine, thread: int, struct: int, reference: int, label:
 
 
 @numba.njit(cache=True)
+def _count_for_actor(engine: Engine, thread: int, depth: int, duration: int) -> None:
+    """The wait counts for the operation that the thread is in, if that is timed."""
+    operation = engine.op[thread]
+    if operation < 0 or engine.op_since[thread] < 0:
+        return
+    actor = engine.op_actor[operation]
+    if actor < 0:
+        return
+    root = engine.wait_root[thread]
+    own = root == ROOT_IO and depth < 2
+    engine.actor_waits[actor, ROOT_OWN_IO if own else root] += duration
+
+
+@numba.njit(cache=True)
 def wait_ends(engine: Engine, thread: int) -> None:
     """The thread's wait is over: add it to the totals and maybe to the worst chains."""
     duration = engine.scalars[NOW] - engine.wait_since[thread]
@@ -214,6 +240,7 @@ def wait_ends(engine: Engine, thread: int) -> None:
     totals[2] = max(totals[2], duration)
     engine.wait_buckets[kind, bucket_of(duration)] += 1
     depth = engine.wait_depth[thread]
+    _count_for_actor(engine, thread, depth, duration)
     if depth < 2:
         return
     worst = 0

@@ -27,7 +27,7 @@ VMSTAT = {
     "vma_lock_miss": "VMA_LOCK_MISS",
 }
 PLAIN_LOCKS = ("i_rwsem",)
-ROOTS = ("io", "running", "waiting for a CPU", "sleeping", "unknown", "cycle")
+ROOTS = ("io", "running", "waiting for a CPU", "sleeping", "unknown", "cycle", "own io")
 
 
 @dataclass
@@ -97,6 +97,7 @@ class SimResult:
     replications: int = 1
     events: int = 0
     busy: list[float] = field(default_factory=list)
+    blocked_by_actor: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def tables(self) -> dict[str, dict[str, float]]:
         """{actor: {n, rate_hz, mean_us, ...}}."""
@@ -108,6 +109,7 @@ class SimResult:
             "actors": self.tables(),
             "vmstat": self.vmstat,
             "waits": self.waits,
+            "blocked_by_actor": self.blocked_by_actor,
             "chains": self.chains,
         }
 
@@ -151,6 +153,7 @@ def collect(simulation: Any) -> SimResult:
         _chains(simulation),
         events=int(engine.scalars[a.EVENTS_DONE]),
         busy=[float(ns) / workload.duration_ns for ns in engine.busy_ns],
+        blocked_by_actor=_blocked_by_actor(simulation),
     )
 
 
@@ -163,6 +166,9 @@ def _vmstat(simulation: Any) -> dict[str, int]:
     }
     if "IO_SUBMIT" in names:
         found["reads"] = int(counts[names["IO_SUBMIT"], column])
+    found["redo_lookups"] = int(counts[names["FAULT_REDO"], column]) if "FAULT_REDO" in names else 0
+    if "PGMAJFAULT" in names:  # its argument is 1 for a redo: the page that was read is gone
+        found["redo_misses"] = int(counts[names["PGMAJFAULT"], column + 1])
     return found
 
 
@@ -188,6 +194,19 @@ def _waits(simulation: Any) -> dict[str, dict[str, dict[str, float]]]:
             "max_us": round(worst / 1e3, 3),
         }
     return found
+
+
+def _blocked_by_actor(simulation: Any) -> dict[str, dict[str, float]]:
+    """{actor: {root cause: microseconds its operations were blocked}}; "own io" is a read that
+    the actor started itself, "io" waiting for one of another thread."""
+    rows = simulation.engine.actor_waits
+    return {
+        name: {
+            ROOTS[root]: round(int(rows[number, root]) / 1e3, 3)
+            for root in np.nonzero(rows[number])[0]
+        }
+        for number, name in enumerate(simulation.actors)
+    }
 
 
 def _chains(simulation: Any) -> list[dict[str, Any]]:
@@ -254,4 +273,16 @@ def merge(results: Sequence[SimResult]) -> SimResult:
         len(results),
         sum(result.events for result in results),
         list(np.mean([result.busy for result in results], axis=0)),
+        _added(results),
     )
+
+
+def _added(results: Sequence[SimResult]) -> dict[str, dict[str, float]]:
+    """Time blocked by actor and root cause, over all results."""
+    found: dict[str, dict[str, float]] = {}
+    for result in results:
+        for actor, roots in result.blocked_by_actor.items():
+            own = found.setdefault(actor, {})
+            for root, us in roots.items():
+                own[root] = round(own.get(root, 0.0) + us, 3)
+    return found
