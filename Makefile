@@ -12,7 +12,7 @@ PYTEST_ARGUMENTS ?=
 .PHONY: demo test lint clean
 
 demo: $(VENV)/installed
-	$(BIN)/faultlock diff drop-retry hold
+	$(BIN)/faultlock compare
 
 test: $(VENV)/installed-for-tests
 	$(BIN)/python -m pytest $(PYTEST_ARGUMENTS)
