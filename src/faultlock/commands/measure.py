@@ -67,6 +67,10 @@ def _check(arguments: argparse.Namespace) -> None:
         raise FaultlockError("measure: give either --kernel BZIMAGE or --host")
     if arguments.output and len(arguments.kernel) > 1:
         raise FaultlockError("measure: -o takes one kernel; run it once per kernel")
+    if arguments.output and not os.access(arguments.output.parent, os.W_OK):
+        raise FaultlockError(
+            f"measure: {arguments.output}: the folder cannot be written; choose another"
+        )
     if arguments.compare_model and not arguments.policy:
         raise FaultlockError(
             "measure: --compare-model needs --policy NAME (`faultlock probe` says)"

@@ -34,8 +34,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print as JSON")
 
 
-def _find(arguments: argparse.Namespace) -> tuple[Counterexample, Reproducer]:
-    """The first counterexample that a reproducer can show. Raises FaultlockError without one."""
+def _find(arguments: argparse.Namespace) -> list[tuple[Counterexample, Reproducer]]:
+    """Counterexamples with their reproducers, each reproducer once. Raises FaultlockError."""
     from faultlock.measure.reproduce.choose import choose, explain_missing
     from faultlock.measure.reproduce.counterexample import Counterexample, read_counterexamples
 
@@ -57,11 +57,14 @@ def _find(arguments: argparse.Namespace) -> tuple[Counterexample, Reproducer]:
             dict.fromkeys(f"{item.scenario} ({item.property_name})" for item in found)
         )
         raise FaultlockError(f"{given}: no such violation in it; it holds: {names[:500]}")
+    pairs: dict[str, tuple[Counterexample, Reproducer]] = {}
     for item in wanted:
         reproducer = choose(item.scenario, item.property_name)
         if reproducer is not None:
-            return item, reproducer
-    raise explain_missing(wanted[0].scenario, wanted[0].property_name)
+            pairs.setdefault(reproducer.name, (item, reproducer))
+    if not pairs:
+        raise explain_missing(wanted[0].scenario, wanted[0].property_name)
+    return list(pairs.values())
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -69,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     from faultlock.measure.reproduce.attempt import attempt
     from faultlock.measure.reproduce.choose import source_text
 
-    item, reproducer = _find(arguments)
+    (item, reproducer), *others = _find(arguments)
     if not arguments.kernel and not arguments.output:
         raise FaultlockError("reproduce: give --kernel BZIMAGE to run it, or -o FILE to keep it")
     source = source_text(reproducer, item.scenario, item.property_name, item.policy, item.steps)
@@ -93,6 +96,11 @@ def run(arguments: argparse.Namespace) -> int:
         )  # fmt: skip
     else:
         _print(item, reproducer, arguments, attempts)
+        for other, its_reproducer in others:
+            console.out(
+                f"also in {arguments.counterexample}: {other.scenario}: {other.property_name} "
+                f"({its_reproducer.name}; --property {other.property_name.split()[0]})"
+            )
     return EXIT_VIOLATED if any(result.confirmed for result in attempts.values()) else EXIT_OK
 
 

@@ -212,6 +212,8 @@ def test_counterexample_files(tmp_path: Path) -> None:
         (["measure", "--host", "-w", "fork-strom"], "did you mean fork-storm?"),
         (["measure", "--host", "--set", "device.latency=-1ms"], "negative"),
         (["measure", "--host", "-w", "fuse-self"], "only the simulator"),
+        (["measure", "--host", "-o", "/proc/x/m.json"], "choose another"),
+        (["measure", "--host", "--compare-model"], "--policy NAME"),
         (["probe"], "either --kernel BZIMAGE or --host"),
         (["probe", "--kernel", __file__], "no x86 kernel image"),
         (["reproduce", "fault+fork"], "give --kernel BZIMAGE"),

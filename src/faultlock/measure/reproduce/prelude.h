@@ -55,7 +55,7 @@ static void sleep_ms(long ms)
 }
 
 /* Pages of the device that nobody has read: each call gets others. MADV_NORMAL reads ahead. */
-static char *cold_pages(size_t n, int advice)
+__attribute__((unused)) static char *cold_pages(size_t n, int advice)
 {
 	char *p;
 
@@ -69,13 +69,13 @@ static char *cold_pages(size_t n, int advice)
 	return p;
 }
 
-static void *touch(void *page)
+__attribute__((unused)) static void *touch(void *page)
 {
 	(void)*(volatile char *)page;
 	return NULL;
 }
 
-static pthread_t start(void *(*function)(void *), void *argument)
+__attribute__((unused)) static pthread_t start(void *(*function)(void *), void *argument)
 {
 	pthread_t thread;
 
@@ -86,7 +86,7 @@ static pthread_t start(void *(*function)(void *), void *argument)
 }
 
 /* Milliseconds until `child` has ended; HANG_MS when it did not end by then. */
-static double wait_for(pid_t child)
+__attribute__((unused)) static double wait_for(pid_t child)
 {
 	double begin = now_ms();
 
