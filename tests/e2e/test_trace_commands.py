@@ -113,7 +113,10 @@ def test_record_a_command(tmp_path: Path) -> None:
 
 @needs_tracefs
 def test_record_a_running_process_with_its_mappings(tmp_path: Path) -> None:
-    program = "import time\nwhile True: time.sleep(0.01); b'x' * (1 << 22)"
+    program = (
+        "import mmap, time\nwhile True:\n    time.sleep(0.01)\n    m = mmap.mmap(-1, 1 << 20)\n"
+        "    for i in range(0, 1 << 20, 4096): m[i] = 1\n    m.close()"
+    )
     with subprocess.Popen([sys.executable, "-c", program]) as process:
         try:
             time.sleep(0.5)
