@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from faultlock.measure.measurement import check_measurement
 from faultlock.measure.results import DriverOutput
 from faultlock.units import PAGE_BYTES
 from faultlock.workload import Workload, overrides
@@ -45,7 +46,8 @@ def measurement(
 ) -> dict[str, Any]:
     """The measurement document (schema faultlock-measurement/1) of one workload on one kernel.
 
-    `workload` is the one as run (see above). Raises nothing; the caller checks before writing.
+    `workload` is the one as run (see above). Raises FaultlockError when the driver printed
+    something that is no measurement.
     """
     run = output.runs[0]
     device = workload.device
@@ -63,7 +65,7 @@ def measurement(
         scenario["hanging_threads"] = run.hanging_threads
     if run.failures:
         scenario["failures"] = run.failures
-    return {
+    document = {
         "schema": "faultlock-measurement/1",
         "kernel": f"linux-{output.release}",
         "policy": policy,
@@ -79,6 +81,8 @@ def measurement(
         },
         "scenarios": [scenario],
     }
+    # What a guest prints is input like any other.
+    return check_measurement(document, f"the driver's result for {run.name}")
 
 
 def plain(value: Any) -> Any:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from faultlock.errors import FaultlockError
 from faultlock.measure.measurement import check_measurement, read_measurement, write_measurement
@@ -79,6 +81,42 @@ def test_files_that_are_no_measurement(tmp_path: Path, data: bytes) -> None:
     path.write_bytes(data)
     with pytest.raises(FaultlockError, match=r"m\.json"):
         read_measurement(path)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from([*GOOD, "extra"]), JSON)
+def test_any_value_gives_a_measurement_or_one_line(key: str, value: Any) -> None:
+    for document in ({**GOOD, key: value}, value, {**GOOD, "scenarios": [value]}):
+        try:
+            check_measurement(document, "m.json")
+        except FaultlockError as error:
+            assert str(error).startswith("m.json: ") and len(str(error).splitlines()) == 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["KERNEL ", "READY ", "RESULT ", "FACT ", "DONE ", ""]), st.text()
+        )
+    )
+)
+def test_any_console_is_read_or_refused(lines: list[tuple[str, str]]) -> None:
+    text = "\n".join(marker + rest for marker, rest in lines)
+    try:
+        assert len(parse_output(text, ["w"]).runs) <= 1
+        assert all(fact.name for fact in parse_facts(text)[1].values())
+    except FaultlockError as error:
+        assert str(error)
 
 
 def test_a_bad_measurement_is_not_written(tmp_path: Path) -> None:

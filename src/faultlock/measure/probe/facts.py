@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,7 +130,8 @@ def parse_facts(text: str) -> tuple[str, dict[str, Fact], bool]:
         if line.startswith("KERNEL ") and len(words) == 2:
             release = words[1]
         elif line.startswith("FACT ") and len(words) == 5:
-            facts[words[1]] = Fact(words[1], float(words[2]), float(words[3]), words[4] == "1")
+            with suppress(ValueError):  # a line that a kernel message was printed into
+                facts[words[1]] = Fact(words[1], float(words[2]), float(words[3]), words[4] == "1")
         elif line.startswith("FINISHED"):
             finished = True
         elif line.startswith("ERROR "):
