@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -15,6 +16,7 @@ from faultlock.errors import EnvironmentMissing
 
 CFLAGS = ("-O2", "-g0", "-std=gnu11", "-Wall", "-Wno-unused-function", "-static", "-pthread")
 COMPILE_LIMIT_S = 120
+_INCLUDE = re.compile(rb'^#include "([\w./-]{1,200})"', re.MULTILINE)
 
 
 def cache_folder() -> Path:
@@ -43,16 +45,28 @@ def find_compiler() -> str:
     )
 
 
+def content_of(source: Path) -> bytes:
+    """The text of a C file and of every header it includes by a quoted name, directly or not."""
+    texts: dict[Path, bytes] = {}
+    waiting = [source.resolve()]
+    while waiting:
+        path = waiting.pop()
+        if path in texts or not path.is_file():
+            continue
+        texts[path] = path.read_bytes()
+        waiting += [
+            (path.parent / name.decode()).resolve() for name in _INCLUDE.findall(texts[path])
+        ]
+    return b"".join(texts[path] for path in sorted(texts))
+
+
 def build(source: Path, extra_flags: Sequence[str] = ()) -> Path:
     """The static program compiled from one C file; compiled once per content, flags and compiler.
 
     Raises EnvironmentMissing (with the compiler's first error) when it cannot be compiled.
     """
     compiler = find_compiler()
-    # Headers beside the source are part of its content.
-    text = source.read_bytes() + b"".join(
-        header.read_bytes() for header in sorted(source.parent.parent.rglob("*.h"))
-    )
+    text = content_of(source)
     key = hashlib.sha256(repr((text, compiler, CFLAGS, tuple(extra_flags))).encode()).hexdigest()
     folder = cache_folder() / "programs"
     folder.mkdir(exist_ok=True)

@@ -68,6 +68,11 @@ def test_compiler_caches_by_content_and_reports_errors(
     assert build(source) == first and first.is_file()
     source.write_text("int main(void) { return 1; }\n")
     assert build(source) != first
+    (source.parent / "b.h").write_text("#define RESULT 2\n")
+    source.write_text('#include "b.h"\nint main(void) { return RESULT; }\n')
+    with_header = build(source)
+    (source.parent / "b.h").write_text("#define RESULT 3\n")
+    assert build(source) != with_header, "a header is part of the content"
     source.write_text("int main(void) { return x; }\n")
     with pytest.raises(EnvironmentMissing, match="undeclared"):
         build(source)
