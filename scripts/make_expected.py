@@ -8,6 +8,7 @@ State counts are those without partial order reduction: they do not depend on ti
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from faultlock.check.explore import Limits, Options
 from faultlock.check.run import check_scenario
@@ -22,42 +23,56 @@ HEAD = """# SPDX-License-Identifier: GPL-2.0-only
 """
 
 
-def entry(policy: str, name: str) -> str:
-    """One line of TOML."""
+def entry(policy: str, name: str) -> dict[str, Any]:
+    """What a check finds: states, violated properties, number of open questions."""
     result = check_scenario(policy, shipped_scenarios()[name], LIMITS,
                             Options(partial_order=False))
-    violated = sorted(item.name for item in result.violated)
+    found: dict[str, Any] = {
+        "states": result.exploration.states if result.exploration.complete else 0,
+        "violated": sorted(item.name for item in result.violated),
+    }
     unknown = sum(item.verdict == "unknown" for item in result.properties)
-    states = result.exploration.states if result.exploration.complete else 0
-    listed = ", ".join(f'"{item}"' for item in violated)
-    text = f"{policy} = {{ states = {states}, violated = [{listed}]"
-    return text + (f", unknown = {unknown} }}" if unknown else " }")
+    return {**found, "unknown": unknown} if unknown else found
+
+
+def line_of(policy: str, found: dict[str, Any]) -> str:
+    """One line of TOML."""
+    listed = ", ".join(f'"{item}"' for item in found["violated"])
+    unknown = f", unknown = {found['unknown']}" if "unknown" in found else ""
+    return f"{policy} = {{ states = {found['states']}, violated = [{listed}]{unknown} }}"
+
+
+def write(kept: dict[str, Any]) -> None:
+    """Write the file."""
+    lines = [HEAD]
+    for name in sorted(kept):
+        lines.append(f'["{name}"]')
+        lines += [line_of(policy, found) for policy, found in kept[name].items()]
+        lines.append("")
+    with atomic_write(CATALOGUE / "expected.toml") as stream:
+        stream.write("\n".join(lines))  # type: ignore[arg-type]
 
 
 def main(words: list[str]) -> int:
-    """Scenarios named on the command line are renewed, others kept; none: all."""
+    """Scenarios named on the command line are renewed, others kept; `missing`: only those that
+    the file lacks; nothing: all."""
     try:
         kept = expected()
     except OSError:
         kept = {}
-    lines = [HEAD]
+    kept = {name: found for name, found in kept.items() if name in shipped_scenarios()}
     for name in shipped_scenarios():
-        lines.append(f'["{name}"]')
-        for policy in [*shipped_policies()]:
-            if words and name not in words and policy in kept.get(name, {}):
-                old = kept[name][policy]
-                listed = ", ".join(f'"{item}"' for item in old["violated"])
-                tail = f", unknown = {old['unknown']} }}" if "unknown" in old else " }"
-                lines.append(f"{policy} = {{ states = {old['states']}, violated = [{listed}]{tail}")
-                continue
+        if words and name not in words and not (words == ["missing"] and name not in kept):
+            continue
+        found = {}
+        for policy in shipped_policies():
             try:
-                lines.append(entry(policy, name))
+                found[policy] = entry(policy, name)
             except FaultlockError as error:
                 print(f"{name} {policy}: {error}", file=sys.stderr)
-            print(lines[-1], name, file=sys.stderr)
-        lines.append("")
-    with atomic_write(CATALOGUE / "expected.toml") as stream:
-        stream.write("\n".join(lines))  # type: ignore[arg-type]
+        kept[name] = found
+        print(name, file=sys.stderr)
+        write(kept)
     return 0
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """detach-without-waiting: a VMA is detached without waiting for its readers, and without their exclusion.
 
-Must be found as: S8
+Must be found as: S9 in fault+munmap
 """
 
 base = "drop-retry"

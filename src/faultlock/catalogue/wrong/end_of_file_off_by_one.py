@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """end-of-file-off-by-one: the last page of a file counts as beyond its end.
 
-Must be found as: S12
+Must be found as: S12 in fault+kill
 """
 
 base = "drop-retry"

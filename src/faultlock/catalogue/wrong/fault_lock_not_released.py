@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """fault-lock-not-released: the file is pinned, but the fault lock stays held over the wait.
 
-Must be found as: S5
+Must be found as: S5 in fault+kill
 """
 
 base = "drop-retry"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """fill-without-invalidate-lock: a missing page is created and filled without invalidate_lock.
 
-Must be found as: S11
+Must be found as: S11 in fault+io-error+kill
 """
 
 base = "drop-retry"
@@ -34,7 +34,7 @@ def filemap_fault() -> vm_fault_t:
     else:
         if not filemap_fault_recheck_pte_none():  # F10
             return VM_FAULT_NOPAGE
-        emit("PGMAJFAULT")  # F11
+        emit("PGMAJFAULT", 1 if (current.vmf_flags & FAULT_FLAG_TRIED) != 0 else 0)  # F11
         ret = VM_FAULT_MAJOR
         do_sync_mmap_readahead(file)  # F12
 

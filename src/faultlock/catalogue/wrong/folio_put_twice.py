@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """folio-put-twice: a fault that answers RETRY drops its folio reference twice.
 
-Must be found as: S3
+Must be found as: S3 in fault+kill
 """
 
 base = "drop-retry"
@@ -23,4 +23,5 @@ def filemap_fault_retry(mapping: Mapping, folio: Folio, invalidate_locked: bool,
     if current.pinned_file is not None:
         fput(current.pinned_file)
     cpu("fault_retry")
+    emit("FAULT_REDO")
     return ret | VM_FAULT_RETRY

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """folio-unlocked-twice: the folio is unlocked twice before RETRY.
 
-Must be found as: S14
+Must be found as: S14 in fault+kill
 """
 
 base = "drop-retry"

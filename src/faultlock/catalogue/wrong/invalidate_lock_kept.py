@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """invalidate-lock-kept: a fault that answers RETRY keeps invalidate_lock.
 
-Must be found as: S4
+Must be found as: S4 in fault+kill
 """
 
 base = "drop-retry"
@@ -20,4 +20,5 @@ def filemap_fault_retry(mapping: Mapping, folio: Folio, invalidate_locked: bool,
     if current.pinned_file is not None:
         fput(current.pinned_file)
     cpu("fault_retry")
+    emit("FAULT_REDO")
     return ret | VM_FAULT_RETRY

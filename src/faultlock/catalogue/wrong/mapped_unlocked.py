@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """mapped-unlocked: the folio is unlocked before its page table entry is set.
 
-Must be found as: S2
+Must be found as: S2 in fault-missing+kill
 """
 
-base = "drop-retry"
+base = "hold"
 
 
 def do_read_fault() -> vm_fault_t:

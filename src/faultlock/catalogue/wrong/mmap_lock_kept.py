@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """mmap-lock-kept: a fault under mmap_lock that fails its permission check returns with the lock held.
 
-Must be found as: S4
+Must be found as: S4 in fault+mprotect
 """
 
 base = "drop-retry"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """mmap-lock-under-vma-lock: a private write waits for mmap_lock with the VMA lock held.
 
-Must be found as: S15
+Must be found as: S15 in cow-fault+truncate
 """
 
 base = "drop-retry"

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """no-truncation-recheck: after it waited for the folio lock, the fault does not look whether the folio left the cache.
 
-Must be found as: S1, S2
+Must be found as: S1 in fault-in-flight+punch
 """
 
-base = "drop-retry"
+base = "hold"
 
 
 def filemap_fault() -> vm_fault_t:
-    """Find the page of a file-mapped address, reading it if necessary.
+    """Find the page of a file-mapped address, reading it if necessary, under the fault lock.
 
-    Source: filemap_fault, mm/filemap.c, 6.12
-    Context: fault lock held; RETRY: released; other results: held
-    Returns: VM_FAULT_LOCKED with current.vmf_page locked and referenced; SIGBUS, OOM, NOPAGE, RETRY; | MAJOR
-    Left out: DAX, swap-backed files, hardware poison, GFS2's cluster lock around the fault
+    Source: filemap_fault, mm/filemap.c, RFC of 22 June 2026
+    Context: fault lock held throughout
+    Returns: VM_FAULT_LOCKED with current.vmf_page locked and referenced; SIGBUS, OOM, NOPAGE; | MAJOR
+    Left out: DAX, swap-backed files, hardware poison
     """
     file = current.vmf_vma.vm_file
     mapping = file.f_mapping
@@ -21,63 +21,56 @@ def filemap_fault() -> vm_fault_t:
     ret = 0
     invalidate_locked = False
     cpu("filemap_fault")
-    if filemap_beyond_eof(mapping, index):  # F1
+    if filemap_beyond_eof(mapping, index):  # H1
         return VM_FAULT_SIGBUS
-    folio = filemap_get_entry(mapping, index)  # F2
-    find = folio is None
+    folio = filemap_get_entry(mapping, index)  # H2
     if folio is not None:
-        if (current.vmf_flags & FAULT_FLAG_TRIED) == 0:  # F3
+        if (current.vmf_flags & FAULT_FLAG_TRIED) == 0:  # H3
             do_async_mmap_readahead(file, folio)
-        if not folio.uptodate:  # F4
+        if not folio.uptodate:  # H4
             filemap_invalidate_lock_shared(mapping)
             invalidate_locked = True
+        if not folio_trylock(folio):  # H5
+            if (current.vmf_flags & FAULT_FLAG_KILLABLE) != 0:
+                if not __folio_lock_killable(folio):
+                    return VM_FAULT_SIGBUS
+            else:
+                __folio_lock(folio)
     else:
-        if not filemap_fault_recheck_pte_none():  # F10
+        if not filemap_fault_recheck_pte_none():  # H10
             return VM_FAULT_NOPAGE
-        emit("PGMAJFAULT")  # F11
+        emit("PGMAJFAULT")  # H11
         ret = VM_FAULT_MAJOR
-        do_sync_mmap_readahead(file)  # F12
+        do_sync_mmap_readahead(file)  # H12
 
     while True:
-        if find:
+        if folio is None:
             if not invalidate_locked:
-                filemap_invalidate_lock_shared(mapping)  # F13
+                filemap_invalidate_lock_shared(mapping)  # H13
                 invalidate_locked = True
-            folio = __filemap_get_folio(mapping, index, FGP_CREAT | FGP_FOR_MMAP)  # F14
+            folio = __filemap_get_folio(mapping, index, FGP_CREAT | FGP_LOCK)  # H14
             if folio is None:
-                if current.pinned_file is not None:  # F15
-                    return filemap_fault_retry(mapping, None, invalidate_locked, ret)
-                filemap_invalidate_unlock_shared(mapping)
+                filemap_invalidate_unlock_shared(mapping)  # H15
                 return VM_FAULT_OOM
-        find = True
-        if not lock_folio_maybe_drop_mmap(folio):  # F5
-            return filemap_fault_retry(mapping, folio, invalidate_locked, ret)
-
-        # Truncated or reclaimed while we waited?
-        if not folio.uptodate:  # F26
-            if not invalidate_locked:
-                # It was uptodate when we found it, it is not any more: take the lock first.
-                folio_unlock(folio)
-                folio_put(folio)
-                continue
-            maybe_unlock_mmap_for_io()  # F30
-            error = filemap_read_folio(file, folio)  # F31
-            if current.pinned_file is not None:  # F32
-                return filemap_fault_retry(mapping, folio, invalidate_locked, ret)
-            folio_put(folio)  # F33
-            if error == 0 or error == AOP_TRUNCATED_PAGE:
-                continue
-            filemap_invalidate_unlock_shared(mapping)
-            return VM_FAULT_SIGBUS
-
-        # The lock was released somewhere: the VMA may be another one now.
-        if current.pinned_file is not None:  # F27
-            return filemap_fault_retry_locked(mapping, folio, invalidate_locked, ret)
-        if invalidate_locked:  # F28
-            filemap_invalidate_unlock_shared(mapping)
-        if filemap_beyond_eof(mapping, index):  # F29
+        if folio.uptodate:  # H20
+            break
+        if not invalidate_locked:
             folio_unlock(folio)
             folio_put(folio)
+            folio = None
+            continue
+        error = filemap_read_folio(file, folio)  # H30
+        folio_put(folio)  # H31
+        folio = None
+        if error != 0 and error != AOP_TRUNCATED_PAGE:
+            filemap_invalidate_unlock_shared(mapping)
             return VM_FAULT_SIGBUS
-        current.vmf_page = folio
-        return ret | VM_FAULT_LOCKED
+
+    if invalidate_locked:  # H21
+        filemap_invalidate_unlock_shared(mapping)
+    if filemap_beyond_eof(mapping, index):  # H22
+        folio_unlock(folio)
+        folio_put(folio)
+        return VM_FAULT_SIGBUS
+    current.vmf_page = folio
+    return ret | VM_FAULT_LOCKED

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """nowait-ignored: RETRY_NOWAIT is not looked at before the wait for the folio lock.
 
-Must be found as: S6
+Must be found as: S6 in nowait+in-flight
 """
 
 base = "drop-retry"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """pin-after-release: the fault lock is released before the file is pinned.
 
-Must be found as: S7
+Must be found as: S7 in fault+kill
 """
 
 base = "drop-retry"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """pin-dropped-before-use: the file reference is dropped before the wait, the file is used after it.
 
-Must be found as: S7
+Must be found as: S7 in fault+munmap
 """
 
 base = "drop-retry"

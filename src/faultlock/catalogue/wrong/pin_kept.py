@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """pin-kept: the file reference is not dropped after the wait.
 
-Must be found as: S4
+Must be found as: S4 in fault+kill
 """
 
 base = "drop-retry"
@@ -20,4 +20,5 @@ def filemap_fault_retry(mapping: Mapping, folio: Folio, invalidate_locked: bool,
     if invalidate_locked:
         filemap_invalidate_unlock_shared(mapping)
     cpu("fault_retry")
+    emit("FAULT_REDO")
     return ret | VM_FAULT_RETRY

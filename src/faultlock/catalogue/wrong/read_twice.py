@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """read-twice: the read of a folio is submitted twice.
 
-Must be found as: S14
+Must be found as: S14 in fault+io-error
 """
 
 base = "drop-retry"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """retry-with-nowait-unlocked: with RETRY_NOWAIT the fault lock is released like in any other fault.
 
-Must be found as: S5
+Must be found as: S5 in nowait+in-flight
 """
 
 base = "drop-retry"

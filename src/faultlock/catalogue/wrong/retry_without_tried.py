@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """retry-without-tried: a redo does not say that it is one.
 
-Must be found as: S5, L5
+Must be found as: L5 in fault-missing+reclaim
 """
 
 base = "drop-retry"

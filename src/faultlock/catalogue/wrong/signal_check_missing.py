@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """signal-check-missing: a fault that has to be redone does not look at signals.
 
-Must be found as: L8
+Must be found as: L8 in fault+kill+stuck-disk
 """
 
 base = "drop-retry"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """truncate-without-unmap: truncate takes a folio out of the cache that is still mapped.
 
-Must be found as: S1
+Must be found as: S1 in fault+truncate-simple
 """
 
 base = "drop-retry"

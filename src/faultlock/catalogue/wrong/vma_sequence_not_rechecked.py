@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """vma-sequence-not-rechecked: the VMA lock is taken without a second look at the sequence number.
 
-Must be found as: S9
+Must be found as: S9 in fault+munmap
 """
 
 base = "drop-retry"

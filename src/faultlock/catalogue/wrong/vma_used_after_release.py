@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """vma-used-after-release: readahead looks at the flags of the VMA after the lock was released.
 
-Must be found as: S7
+Must be found as: S7 in fault+kill
 """
 
 base = "drop-retry"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """wait-unkillable: the fault waits for the folio lock uninterruptibly, whatever its flags.
 
-Must be found as: L3
+Must be found as: L3 in fault+kill+stuck-disk
 """
 
 base = "drop-retry"

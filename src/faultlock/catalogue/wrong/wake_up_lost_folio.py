@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """wake-up-lost-folio: the end of a read unlocks the folio and wakes nobody.
 
-Must be found as: L1
+Must be found as: L1 in fault+munmap
 """
 
 base = "drop-retry"

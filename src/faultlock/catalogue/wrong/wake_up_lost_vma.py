@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """wake-up-lost-vma: the last reader of a VMA does not wake the writer that waits.
 
-Must be found as: L1
+Must be found as: L1 in fault+mprotect
 """
 
 base = "drop-retry"

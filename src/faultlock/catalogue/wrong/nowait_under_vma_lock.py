@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""tried-under-vma-lock: the first attempt says that it is a redo.
+"""nowait-under-vma-lock: the first attempt asks not to wait, under the VMA lock.
 
-Must be found as: S16
+Must be found as: S16 in fault+kill
 """
 
 base = "drop-retry"
@@ -23,7 +23,7 @@ def fault_with_vma_lock(address: Address, write: bool, flags: fault_flag_t) -> i
         emit("VMA_LOCK_SUCCESS")
         return VM_FAULT_SIGSEGV
     count_attempt()
-    fault = handle_mm_fault(vma, address, flags | FAULT_FLAG_VMA_LOCK | FAULT_FLAG_TRIED)  # 2.2.5
+    fault = handle_mm_fault(vma, address, flags | FAULT_FLAG_VMA_LOCK | FAULT_FLAG_RETRY_NOWAIT)  # 2.2.5
     if (fault & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)) == 0:
         vma_end_read(vma)
     if (fault & VM_FAULT_RETRY) == 0:  # 2.2.6

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""fault-in-flight+punch: a fault finds a page in flight that a hole punch removes.
+
+T1 reads page 0, in flight; T2 punches a hole over it; the disk completes.
+"""
+
+N_THREADS: Param = 3
+N_VMAS: Param = 1
+N_VMAS_PER_MM: Param = 1
+N_FILE_PAGES: Param = 1
+N_ADDRESS_PAGES: Param = 1
+N_FOLIOS: Param = 2
+N_REQUESTS: Param = 1
+MAX_WINDOW_PAGES: Param = 1
+MAX_REFCOUNT: Param = 7
+MMAP_LOTSAMISS: Param = 1
+
+
+@setup
+def page_in_flight():
+    """One file, mapped for reading; its page is being read."""
+    mm = boot_mm()
+    mapping = boot_mapping(1)
+    boot_map(mm, boot_file(mapping, 0), 0, 1, 0, VM_READ)
+    boot_read(mapping, 0, 1)
+
+
+@thread("T1")
+def faulting():
+    touch(0, False, True)
+
+
+@thread("punch")
+def punching():
+    trap_enter()
+    ext4_punch_hole(file_mapping(), 0, 1)
+    trap_exit()
+
+
+@thread("disk", daemon=True)
+def disk():
+    blk_done()
+
+
+@sometimes("V the page is mapped")
+def page_gets_mapped() -> bool:
+    """Some run maps the page."""
+    return is_mapped(0)
