@@ -5,7 +5,7 @@ import pytest
 
 from tests.model.actors.scene import DISK, Scene
 
-SEEDS = range(4)
+SEEDS = range(3)
 START = '''
 @atomic
 def the_file() -> File:
