@@ -50,7 +50,7 @@ def write(kept: dict[str, Any]) -> None:
         lines += [line_of(policy, found) for policy, found in kept[name].items()]
         lines.append("")
     with atomic_write(CATALOGUE / "expected.toml") as stream:
-        stream.write("\n".join(lines))  # type: ignore[arg-type]
+        stream.write("\n".join(lines))
 
 
 def main(words: list[str]) -> int:

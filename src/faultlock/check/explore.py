@@ -129,7 +129,7 @@ class Exploration:
     def first(self, number: int) -> tuple[int, int, int] | None:
         """(state, thread, choice) of the shallowest finding, or None."""
         found = [self.search.found[worker, number] for worker in range(len(self.search.found))]
-        hits = [tuple(int(x) for x in row) for row in found if row[FOUND_STATE] >= 0]
+        hits = [(int(row[0]), int(row[1]), int(row[2])) for row in found if row[FOUND_STATE] >= 0]
         return min(hits, key=lambda hit: (self.depth_of(hit[0]), hit)) if hits else None
 
     def depth_of(self, row: int) -> int:
@@ -217,10 +217,13 @@ def make_search(program: ir.Program, monitors: int, workers: int) -> Search:
 def _start(native: NativeProgram, limits: Limits, options: Options) -> Exploration:
     machine, monitors = build_machine(native, options)
     words = native.layout.size // 8
-    states = min(limits.states, limits.memory_bytes // (-(-words // SEGMENT) * 4 + 15), MAX_STATES)
+    head = -(-native.layout.pc_offset(machine.threads + 1) // 8)
+    row_bytes = head * 8 + -(-words // SEGMENT) * 4 + 15
+    states = min(limits.states, limits.memory_bytes // row_bytes, MAX_STATES)
     states = states // max(options.workers, 1) * 2 if options.workers > 1 else states
     states = min(states + 8192, MAX_STATES // options.workers)
-    store = make_store(words, states, options.workers, EDGES_PER_STATE * states * options.edges)
+    edges = EDGES_PER_STATE * states * options.edges
+    store = make_store(words, head, states, options.workers, edges)
     search = make_search(native.program, len(monitors), options.workers)
     state = initial_state(native, machine)
     words_of_state = np.zeros(state_words(store), np.uint64)

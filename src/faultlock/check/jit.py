@@ -29,7 +29,8 @@ def compiled(function: Function) -> Function:
     workers that count the same array's references slow each other down): compiled functions
     may not make arrays; the caller keeps what it passes alive.
     """
-    return cast(Function, numba.njit(nogil=True, cache=True, _nrt=False)(function))
+    njit: Any = numba.njit  # _nrt is not in its declared signature
+    return cast(Function, njit(nogil=True, cache=True, _nrt=False)(function))
 
 
 def _call(builder: Any, address: Any, result: Any, values: list[Any]) -> Any:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Where visited states are kept: collapsed rows, and open-addressing hash tables.
 
-A state is cut into segments of SEGMENT words.  Each different content of a segment is kept
-once and has a number; a row is the numbers of a state's segments.  So a state costs four
-bytes per segment, and a step looks up only the segments that it changed (the idea of Spin's
-COLLAPSE).  Nothing is lost: equal numbers mean equal contents, so two different states are
-never taken for one.
+The words of a state behind its pcs are cut into segments of SEGMENT words.  Each different
+content of a segment is kept once and has a number; a row is the pcs and these numbers.  So a
+state costs four bytes per segment, and a step looks up only the segments that it changed (the
+idea of Spin's COLLAPSE).  Nothing is lost: equal numbers mean equal contents, so two different
+states are never taken for one.
 
 Memory is reserved once and becomes real when it is touched; every worker appends to its own
 region, so the number of a state (its row) never changes and workers need no lock.
@@ -36,7 +36,7 @@ STATES, EDGES, TRANSITIONS, EXPANDED, PENDING_LOW, PENDING_HIGH, TOO_WIDE = rang
 class Store(NamedTuple):
     """Arrays shared by all workers.  S rows, E edges, R workers."""
 
-    rows: Array  # u64 [S, P]: the numbers of each state's segments, two in a word
+    rows: Array  # u64 [S, P]: the pcs, then segment numbers, two in a word
     parent: Array  # u32 [S]: the state it was first reached from
     terminal: Array  # u8 [S]: 1 = no thread can step
     edge_start: Array  # i64 [S]: first edge
@@ -48,6 +48,7 @@ class Store(NamedTuple):
     region: int  # rows of one worker
     edge_region: int  # edges of one worker
     words: int  # of a state
+    head: int  # words at its begin that hold the pcs; they stand in the row as they are
     segments: Array  # u64 [G, R * segment_region, SEGMENT]: contents by number
     segment_tables: Array  # u64 [G, 2**n]
     segments_used: Array  # i64 [G, R, 8]
@@ -64,12 +65,12 @@ def _reserve(shape: tuple[int, ...], kind: Any) -> Array:
     return np.frombuffer(memory, kind)[:items].reshape(shape)
 
 
-def make_store(words: int, states: int, workers: int, edges: int = 0) -> Store:
+def make_store(words: int, head: int, states: int, workers: int, edges: int = 0) -> Store:
     """Reserve room for `states` rows and `edges` edges for each of `workers` regions."""
     rows = states * workers
-    groups = -(-words // SEGMENT)
+    groups = max(-(-(words - head) // SEGMENT), 1)
     return Store(
-        _reserve((rows, (groups + 1) // 2), np.uint64),
+        _reserve((rows, head + (groups + 1) // 2), np.uint64),
         _reserve((rows,), np.uint32),
         _reserve((rows,), np.uint8),
         _reserve((rows,), np.int64),
@@ -81,6 +82,7 @@ def make_store(words: int, states: int, workers: int, edges: int = 0) -> Store:
         states,
         edges,
         words,
+        head,
         _reserve((groups, workers * SEGMENT_REGION, SEGMENT), np.uint64),
         np.zeros((groups, 1 << 12), np.uint64),
         np.zeros((groups, workers, 8), np.int64),
@@ -116,12 +118,14 @@ def bytes_in_use(store: Store) -> int:
     edges = int(store.counters[:, EDGES].sum())
     contents = int(store.segments_used[:, :, 0].sum()) * SEGMENT * 8
     tables = (len(store.table) + store.segment_tables.size) * 8
-    return states * (store.rows.shape[1] * 8 + 15) + edges * 5 + contents + tables
+    rows: int = states * (store.rows.shape[1] * 8 + 15)
+    return rows + edges * 5 + contents + int(tables)
 
 
 def state_words(store: Store) -> int:
     """Words of a buffer that holds a state: whole segments."""
-    return len(store.segment_tables) * SEGMENT
+    groups: int = len(store.segment_tables)
+    return store.head + groups * SEGMENT
 
 
 @compiled
@@ -177,7 +181,7 @@ def same(left: Array, right: Array) -> bool:
 
 @compiled
 def put(rows: Array, table: Array, used: Array, low: int, item: Array,
-        value: Any) -> tuple[int, int]:
+        value: Any) -> tuple[Any, int]:
     """(row, NEW or EXISTS) of an item with hash `value`.
 
     used[0] rows from `low` on are in use by this worker; the next one is written before any
@@ -216,11 +220,12 @@ def insert(store: Store, worker: int, packed: Array, value: Any) -> tuple[int, i
 @compiled
 def pack_segment(store: Store, worker: int, group: int, state: Array, packed: Array) -> None:
     """Enter the number of one segment of a state into its packed form."""
-    content = state[group * SEGMENT:(group + 1) * SEGMENT]
+    first = store.head + group * SEGMENT
+    content = state[first:first + SEGMENT]
     number, _ = put(store.segments[group], store.segment_tables[group],
                     store.segments_used[group, worker], worker * store.segment_region,
                     content, hash_of(content))
-    word, shift = group >> 1, np.uint64(32 * (group & 1))
+    word, shift = store.head + (group >> 1), np.uint64(32 * (group & 1))
     keep = packed[word] & ~(np.uint64(NO_STATE) << shift)
     packed[word] = keep | np.uint64(number) << shift
 
@@ -228,6 +233,8 @@ def pack_segment(store: Store, worker: int, group: int, state: Array, packed: Ar
 @compiled
 def pack(store: Store, worker: int, state: Array, packed: Array) -> None:
     """The packed form of a state."""
+    for index in range(store.head):
+        packed[index] = state[index]
     for group in range(len(store.segment_tables)):
         pack_segment(store, worker, group, state, packed)
 
@@ -235,8 +242,11 @@ def pack(store: Store, worker: int, state: Array, packed: Array) -> None:
 @compiled
 def unpack(store: Store, packed: Array, state: Array) -> None:
     """The state of a packed form."""
+    for index in range(store.head):
+        state[index] = packed[index]
     for group in range(len(store.segment_tables)):
-        number = packed[group >> 1] >> np.uint64(32 * (group & 1)) & np.uint64(NO_STATE)
+        pair = packed[store.head + (group >> 1)]
+        number = pair >> np.uint64(32 * (group & 1)) & np.uint64(NO_STATE)
         content = store.segments[group, np.int64(number)]
         for index in range(SEGMENT):
-            state[group * SEGMENT + index] = content[index]
+            state[store.head + group * SEGMENT + index] = content[index]

@@ -70,7 +70,7 @@ class Search(NamedTuple):
 
 @compiled
 def run_step(machine: Machine, state: Array, pcs: Array, thread: int, choice: int,
-             out: Array) -> int:
+             out: Array) -> Any:
     """One transition of a thread, local steps included; the code of the native step."""
     address, here, there = machine.step, state.ctypes.data, out.ctypes.data
     out[0] = 0
@@ -125,12 +125,18 @@ def enter(store: Store, machine: Machine, search: Search, worker: int, parent: i
     """Store the successor in scratch[1] of the state in scratch[0]; NEW or EXISTS."""
     groups = len(store.segment_tables)
     base, state = scratch[0], scratch[1]
-    packed = state[groups * SEGMENT:]
-    copy(base[groups * SEGMENT:], packed)
+    width = store.head + groups * SEGMENT
+    packed = state[width:]
+    copy(base[width:], packed)
     changed = machine.word_part[0] ^ machine.word_part[0]
+    for index in range(store.head):
+        if base[index] != state[index]:
+            changed |= machine.word_part[index]
+            packed[index] = state[index]
     for group in range(groups):
         differs = False
-        for index in range(group * SEGMENT, min((group + 1) * SEGMENT, store.words)):
+        first = store.head + group * SEGMENT
+        for index in range(first, min(first + SEGMENT, store.words)):
             if base[index] != state[index]:
                 changed |= machine.word_part[index]
                 differs = True
@@ -200,7 +206,7 @@ def expand(store: Store, machine: Machine, search: Search, worker: int, row: int
            scratch: Array, out: Array) -> None:
     """Enter all successors of a state; note a deadlock."""
     base = scratch[0]
-    copy(store.rows[row], base[len(store.segment_tables) * SEGMENT:])
+    copy(store.rows[row], base[store.head + len(store.segment_tables) * SEGMENT:])
     unpack(store, store.rows[row], base)
     pcs = base.view(np.int16)
     start = store.counters[worker, EDGES]

@@ -24,7 +24,6 @@ from faultlock.check.explore import (
     explore,
 )
 from faultlock.check.path import (
-    Move,
     Run,
     confirm,
     failing_moves,
@@ -33,6 +32,7 @@ from faultlock.check.path import (
     replay,
     thread_name,
 )
+from faultlock.check.schedule import Move
 from faultlock.lang import program as ir
 from faultlock.lang.native import NativeProgram
 
@@ -176,7 +176,8 @@ class _Judge:
 
     def _failures(self) -> dict[str, tuple[tuple[int, int, int], bool]]:
         """Property name -> (shallowest failing step, is it an assertion)."""
-        run, found = self.run, {}
+        run = self.run
+        found: dict[str, tuple[tuple[int, int, int], bool]] = {}
         numbers = [
             (run.search.first_assertion + number, event_name(item.property), True)
             for number, item in enumerate(self.program.assertions, start=1)

@@ -51,7 +51,7 @@ class Walks:
 
 
 @compiled
-def draw(random: Array, bound: int) -> int:
+def draw(random: Array, bound: int) -> Any:
     """A number from 0 to bound - 1."""
     random[0] += np.uint64(0x9E3779B97F4A7C15)
     return np.int64(mix(random[0]) >> np.uint64(1)) % bound
@@ -65,7 +65,7 @@ def pick_choice(random: Array, low: int, high: int) -> int:
 
 @compiled
 def try_thread(machine: Machine, state: Array, trial: Array, thread: int, out: Array,
-               random: Array) -> int:
+               random: Array) -> Any:
     """One transition of a thread into `trial`, with a random choice; the code."""
     pcs = trial.view(np.int16)
     for index in range(len(state)):

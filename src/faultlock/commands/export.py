@@ -36,5 +36,5 @@ def run(arguments: argparse.Namespace) -> int:
         console.out(text)
         return EXIT_OK
     with atomic_write(arguments.output) as stream:
-        stream.write(text)  # type: ignore[arg-type]
+        stream.write(text)
     return EXIT_OK
