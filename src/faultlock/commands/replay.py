@@ -34,6 +34,9 @@ TOLERANCES = {
 }
 # The cost table counts instructions at 1 ns each; the recorded machine does about three a ns.
 COST_FACTOR = 0.3
+RECORDED_POLICY = "drop-retry"
+CALIBRATION_RUNS = 3
+CLOSE_ENOUGH = 0.05
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -67,12 +70,16 @@ def run(arguments: argparse.Namespace) -> int:
     from faultlock.trace.library import open_trace
     from faultlock.trace.replay import plan_replay
 
-    policies = ["drop-retry"] if arguments.self_check else _policies(arguments.policies)
+    policies = [RECORDED_POLICY] if arguments.self_check else _policies(arguments.policies)
     plan = plan_replay(open_trace(arguments.trace), arguments.trace)
-    device = _device(arguments.device, plan)
+    device, replays = _device(arguments.device, plan), {}
+    if arguments.device == "recorded":
+        device, replays[RECORDED_POLICY] = _calibrated(plan, device, arguments.seed)
     if arguments.self_check:
-        return _self_check(arguments, plan, device)
-    replays = _replay_all(plan, policies, device, arguments.seed)
+        return _self_check(arguments, plan, device, replays.get(RECORDED_POLICY))
+    rest = [policy for policy in policies if policy not in replays]
+    replays.update(_replay_all(plan, rest, device, arguments.seed))
+    replays = {policy: replays[policy] for policy in policies}
     if arguments.json:
         console.out_json(
             {
@@ -123,6 +130,30 @@ def _device(name: str, plan: ReplayPlan) -> Device:
     )
 
 
+def _calibrated(plan: ReplayPlan, device: Device, seed: int) -> tuple[Device, Replayed]:
+    """The device whose bandwidth makes the replayed threads wait as long as they did.
+
+    The first guess takes the reads at their recorded times; in a replay they move. Returns the
+    replay under the recorded policy with that device, too.
+    """
+    from dataclasses import replace
+
+    recorded_s = plan.recorded["blocked_s"]
+    best: tuple[float, Device, Replayed] | None = None
+    for _ in range(CALIBRATION_RUNS):
+        replayed = _one((plan, RECORDED_POLICY, device, seed))
+        blocked_s = replayed.figures["blocked_s"]
+        ratio = blocked_s / recorded_s if recorded_s and blocked_s else 1.0
+        if best is None or abs(ratio - 1) < best[0]:
+            best = (abs(ratio - 1), device, replayed)
+        if abs(ratio - 1) <= CLOSE_ENOUGH:
+            break
+        bandwidth = int(device.bandwidth_bytes_per_s * min(2.0, max(0.5, ratio)))
+        device = replace(device, bandwidth_bytes_per_s=max(1_000_000, bandwidth))
+    assert best is not None
+    return best[1], best[2]
+
+
 def _one(task: tuple[ReplayPlan, str, Device, int]) -> Replayed:
     from faultlock.sim.replay import simulate_replay
 
@@ -139,8 +170,8 @@ def _replay_all(
     from concurrent.futures import ProcessPoolExecutor
 
     tasks = [(plan, policy, device, seed) for policy in policies]
-    if len(tasks) == 1:
-        return {policies[0]: _one(tasks[0])}
+    if len(tasks) <= 1:
+        return {policy: _one(task) for policy, task in zip(policies, tasks, strict=True)}
     workers = min(len(tasks), os.cpu_count() or 1)
     context = multiprocessing.get_context("spawn")
     with (
@@ -154,9 +185,12 @@ def _replay_all(
     return found
 
 
-def _self_check(arguments: argparse.Namespace, plan: ReplayPlan, device: Device) -> int:
+def _self_check(
+    arguments: argparse.Namespace, plan: ReplayPlan, device: Device, replayed: Replayed | None
+) -> int:
     """The replay under the recorded kernel's own policy against the recording."""
-    replayed = _one((plan, "drop-retry", device, arguments.seed))
+    if replayed is None:
+        replayed = _one((plan, RECORDED_POLICY, device, arguments.seed))
     rows, good = [], replayed.finished
     for name, tolerance in TOLERANCES.items():
         recorded, again = plan.recorded[name], replayed.figures[name]

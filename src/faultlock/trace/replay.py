@@ -234,6 +234,10 @@ class _Planner:
                 thread.start_after_ns = max(0, begin_ns - recording.start_ns)
                 plan.mm_users[mm] += 1
             for row in own:
+                if row["mm"] != mm and self._execs(mm, row["mm"]):
+                    # The loader faults in the new address space before the exec event.
+                    mm = row["mm"]
+                    self._rows.append({**_NOTHING, "kind": KINDS["exec"], "child_mm": mm})
                 self._operation(row)
             thread.count = len(self._rows) - thread.first
             plan.threads.append(thread)
@@ -242,10 +246,15 @@ class _Planner:
             for name in _COLUMNS
         }
 
+    def _execs(self, old: int, new: int) -> bool:
+        """Did an exec make the address space `new` out of `old`?"""
+        mm = self.recording.mms[new]
+        return mm.origin == "exec" and mm.parent == old
+
     def _operation(self, row: dict[str, Any]) -> None:
         """Append what a recorded operation becomes; time computed before it is never lost."""
         kind, compute_ns = row["kind"], row["compute_ns"]
-        made = {"compute_ns": compute_ns, "file": -1, "child": -1, "child_mm": -1}
+        made = {**_NOTHING, "compute_ns": compute_ns}
         if kind == FAULT and row["vma"] >= 0:
             page, _ = self._span(row["mm"], row["address"] // PAGE * PAGE, PAGE)
             name = "kernel_fault" if row["kernel"] else "fault"
@@ -261,8 +270,6 @@ class _Planner:
         elif kind == SLEEP:
             slept_ns = row["end_ns"] - row["start_ns"]
             made.update(kind=KINDS["sleep"], sleep_us=max(1, slept_ns // 1000))
-        elif kind == "exec":
-            made.update(kind=KINDS["exec"], child_mm=row["mm"])
         elif kind == EXIT:
             made.update(kind=KINDS["exit"])
         elif row["child"] >= 0:
@@ -282,7 +289,7 @@ class _Planner:
         pages_ns = row["pages_added"] * PAGE * 1_000_000_000 // bandwidth
         own_ns = latency_ns + pages_ns if row["pages_added"] else 0
         slept = self._slept(max(0, row["blocked_ns"] - own_ns))
-        return {"compute_ns": 0, "file": -1, "child": -1, "child_mm": -1, **slept}
+        return {**_NOTHING, **slept}
 
     def _clone(self, row: dict[str, Any], made: dict[str, int]) -> None:
         child = self.recording.threads[row["child"]]
@@ -345,6 +352,7 @@ class _Planner:
         return len(self.plan.open_files) - 1
 
 
+_NOTHING = {"compute_ns": 0, "file": -1, "child": -1, "child_mm": -1}
 _COLUMNS = (
     "kind",
     "compute_ns",
