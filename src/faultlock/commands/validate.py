@@ -62,7 +62,8 @@ def result_of(arguments: argparse.Namespace) -> dict[str, Any]:
     if not 1 <= arguments.replications <= REGIME_REPLICATIONS:
         raise FaultlockError(f"--replications: give 1 to {REGIME_REPLICATIONS}")
     groups = _wanted(arguments)
-    jobs, spans = [], []
+    jobs: list[Job] = []
+    spans = []
     for group in groups:
         workload = workload_of_scenario(group.measurement, group.repeats[0], group.file)
         count = REGIME_REPLICATIONS if is_regime(group) else arguments.replications
@@ -131,7 +132,8 @@ def summary_lines(result: dict[str, Any]) -> list[str]:
             f"over {result['n']} values of rate and mean"
         )
     lines.append(f"regime rows right: {result['regime_right']} of {result['regime_rows']}")
-    lines.append(f"orderings of policies right: {result['orderings_right']} of {result['orderings']}")
+    right, count = result["orderings_right"], result["orderings"]
+    lines.append(f"orderings of policies right: {right} of {count}")
     if result["facts"]:
         lines.append(f"facts right: {result['facts_right']} of {result['facts']}")
     return lines

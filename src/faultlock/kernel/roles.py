@@ -44,6 +44,7 @@ class machine(Struct, count=1):
 
     stop: bool
     herd: int  # round of the herd
+    forker: Thread  # the last thread that began a fork
 
 
 class Operation(Struct, count=N_OPERATIONS):
@@ -120,7 +121,22 @@ def user_write(address: int):
     Returns: nothing
     Left out: nothing
     """
+    if write_protection_unseen():
+        return
     touch(address, True, True)
+
+
+@atomic
+def write_protection_unseen() -> bool:
+    """Is a fork under way that write-protects pages, but has not flushed the TLB yet?
+
+    Source: flush_tlb_mm at the end of dup_mmap, kernel/fork.c, 6.12
+    Context: user mode
+    Returns: True: writable entries of the TLB still serve writes to the thread's own pages
+    Left out: entries that the TLB has lost meanwhile
+    """
+    writer = current.mm.mmap_lock.writer
+    return writer is not None and writer == machine.forker
 
 
 # ---- which page -----------------------------------------------------------------------------------------
@@ -259,6 +275,7 @@ def operation_fork(task: Task, operation: Operation):
     emit("OP_BEGIN", operation.number)
     cpu("user_fork_before")
     fork_heaps(task)
+    machine.forker = current
     cpu("fork")
     sys_fork()
     cpu("fork_exit")

@@ -14,10 +14,9 @@ import numba
 
 from faultlock.lang.cache import cache_folder
 
-
 ENGINE_FILES = (
     "arrays", "choices", "device", "engine", "handle", "placement", "randoms", "records",
-    "scheduler", "timers",
+    "scheduler", "thread_steps", "timers",
 )  # fmt: skip
 
 
@@ -36,7 +35,7 @@ def set_code_folder() -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return
-    numba.config.CACHE_DIR = str(folder)
+    numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
 
 
 set_code_folder()

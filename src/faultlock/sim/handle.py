@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# mypy: disable-error-code="no-untyped-call"
 """One pointer to all of the engine's arrays, for compiled functions.
 
 Passing a NamedTuple of some seventy arrays by value makes every compiled function slow to
@@ -17,11 +18,11 @@ from faultlock.sim.arrays import Engine
 
 
 @structref.register
-class EngineType(types.StructRef):  # type: ignore[misc]
+class EngineType(types.StructRef):
     """The numba type of the handle; its fields are those of Engine."""
 
 
-class EngineHandle(structref.StructRefProxy):  # type: ignore[misc]
+class EngineHandle(structref.StructRefProxy):
     """The handle as Python sees it; the arrays themselves stay reachable through Engine."""
 
 

@@ -161,6 +161,10 @@ def _anonymous(workload: Workload, process: Process, cursor: int) -> int:
     return cursor
 
 
+def _executable(mapping: Mapping, number: int) -> bool:
+    return mapping.executable == "all" or (mapping.executable == "odd" and number % 2 == 1)
+
+
 def _mapping(
     workload: Workload, mapping: Mapping, process: Process, cursor: int, plan: Plan
 ) -> int:
@@ -184,7 +188,7 @@ def _mapping(
                     file,
                     offset,
                     mapping.writable,
-                    mapping.executable == "all" or (mapping.executable == "odd" and number % 2 == 1),
+                    _executable(mapping, number),
                     mapping.sharing == "shared",
                     mapping.advice,
                     mapping.written_bytes // 4096,

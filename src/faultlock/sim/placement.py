@@ -8,7 +8,7 @@ from __future__ import annotations
 import numba
 
 from faultlock.sim.arrays import CPUS, Engine
-from faultlock.sim.scheduler import queue_remove, update_lag
+from faultlock.sim.scheduler import queue_at, queue_remove, update_lag
 
 
 @numba.njit(cache=True)
@@ -28,13 +28,13 @@ def pull_work(engine: Engine, cpu: int) -> int:
     """A thread from the longest other queue, moved to `cpu` with its lag; 0 when there is none."""
     source = -1
     for other in range(engine.scalars[CPUS]):
-        if other != cpu and engine.queue_length[other] > 0:
-            if source < 0 or engine.queue_length[other] > engine.queue_length[source]:
-                source = other
+        waiting = engine.queue_length[other] if other != cpu else 0
+        if waiting > 0 and (source < 0 or waiting > engine.queue_length[source]):
+            source = other
     if source < 0:
         return 0
     for position in range(engine.queue_length[source] - 1, -1, -1):
-        thread = engine.queue[source, position]
+        thread = queue_at(engine, source, position)
         if engine.delayed[thread]:
             continue
         update_lag(engine, source, thread)

@@ -17,11 +17,6 @@ from faultlock.lang.program import Program
 from faultlock.sim import arrays as a
 from faultlock.sim.cost import load_costs
 from faultlock.sim.engine import (
-    ASSERTION,
-    BROKEN_MODEL,
-    ENDLESS,
-    STUCK,
-    Address,
     run_events,
     seed_streams,
     start_interrupt_thread,
@@ -32,6 +27,7 @@ from faultlock.sim.handle import make_handle
 from faultlock.sim.model_tables import fill_tables
 from faultlock.sim.result import SimResult, collect
 from faultlock.sim.setup import Builder, Prepared
+from faultlock.sim.thread_steps import ASSERTION, BROKEN_MODEL, ENDLESS, STUCK, Address
 from faultlock.sim.timers import push
 from faultlock.workload.distribution import Distribution
 from faultlock.workload.schema import Workload

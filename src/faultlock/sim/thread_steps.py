@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# mypy: disable-error-code="no-any-return,operator"
+"""A thread's steps: running them, what their records mean, waking other threads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from faultlock.sim import arrays as a
+from faultlock.sim.arrays import Engine
+from faultlock.sim.choices import answer
+from faultlock.sim.device import submit
+from faultlock.sim.placement import choose_cpu
+from faultlock.sim.records import (
+    count_time,
+    lock_acquired,
+    lock_released,
+    log_event,
+    wait_ends,
+)
+from faultlock.sim.scheduler import check_preempt, enqueue
+
+# results of step and run (lang/native.py)
+BLOCKED, RAN, CHOICE, FINISHED, FAILED, MODEL_ERROR, CPU, SLEEP = range(8)
+NO_CHOICE = np.int64(-(1 << 63))
+FUEL = 1 << 16
+MAX_FREE_ROUNDS = 1 << 12  # steps without any cost before the model is said to hang
+
+# reasons for the engine to stop (Engine.scalars[ERROR])
+OK, ASSERTION, BROKEN_MODEL, ENDLESS, STUCK, LOG_FULL = range(6)
+
+STEP_SIGNATURE = numba.int32(numba.int64, numba.int32, numba.int64, numba.int64)
+
+
+class Address(numba.types.WrapperAddressProtocol):
+    """A native function as a first-class numba function: no engine is compiled for it."""
+
+    def __init__(self, address: int) -> None:
+        self._address = address
+
+    def __wrapper_address__(self) -> int:
+        return self._address
+
+    def signature(self) -> Any:
+        return STEP_SIGNATURE
+
+
+@numba.njit(cache=True)
+def charge(engine: Engine, cpu: int, ns: int) -> None:
+    """Time that the engine itself costs: to the interrupt that runs, else to the CPU's debt."""
+    if engine.scalars[a.IN_IRQ]:
+        engine.scalars[a.IRQ_TIME] += ns
+    else:
+        engine.debt[cpu] += ns
+
+
+@numba.njit(cache=True)
+def make_runnable(engine: Engine, thread: int, by_cpu: int) -> None:
+    """try_to_wake_up(): on a queue, with the preemption check; costs the waker time."""
+    scalars = engine.scalars
+    charge(engine, by_cpu, scalars[a.COST_WAKE])
+    initial = engine.state[thread] == a.NEW
+    engine.state[thread] = a.RUNNABLE
+    cpu = engine.cpu_of[thread] if engine.delayed[thread] else choose_cpu(engine, thread)
+    engine.cpu_of[thread] = cpu
+    enqueue(engine, cpu, thread, initial)
+    if engine.current[cpu] == 0:
+        if engine.overhead[cpu] == 0 and cpu != by_cpu:
+            engine.overhead[cpu] = scalars[a.COST_IDLE_EXIT]
+    else:
+        check_preempt(engine, cpu, thread)
+        if cpu != by_cpu:
+            cut_burst(engine, cpu)
+
+
+@numba.njit(cache=True)
+def cut_burst(engine: Engine, cpu: int) -> None:
+    """The current thread should give way: end its burst at the next preemption point."""
+    thread = engine.current[cpu]
+    if thread == 0 or not engine.resched[cpu] or engine.left[thread]:
+        return
+    unit = engine.burst_unit[cpu]
+    if unit == 0 or engine.burst[cpu] == 0:
+        return
+    rest = engine.burst[cpu] // unit * unit
+    if unit > 1 and rest == engine.burst[cpu]:
+        rest -= unit
+    engine.left[thread] = rest
+    engine.burst[cpu] -= rest
+
+
+@numba.njit(cache=True)
+def woken(engine: Engine, step: Any, thread: int, by_cpu: int) -> None:
+    """A field that the wait of `thread` reads was written: does its condition hold now?"""
+    if engine.state[thread] != a.BLOCKED:
+        return
+    scalars = engine.scalars
+    saved = engine.out[0]
+    code = step(scalars[a.STATE_ADDRESS], np.int32(thread), NO_CHOICE, scalars[a.OUT_ADDRESS])
+    engine.out[0] = saved
+    if code == BLOCKED:
+        return
+    if engine.delayed[thread] == 2:
+        engine.delayed[thread] = 0
+        engine.state[thread] = a.NEW
+        engine.vlag[thread] = 0
+    else:
+        wait_ends(engine, thread)
+    make_runnable(engine, thread, by_cpu)
+
+
+@numba.njit(cache=True)
+def one_record(engine: Engine, step: Any, thread: int, cpu: int, at: int) -> None:
+    """One record of the model: word `at` of the output array is its first."""
+    event, x, y, z = engine.out[at], engine.out[at + 1], engine.out[at + 2], engine.out[at + 3]
+    if event < 0:
+        woken(engine, step, x, cpu)
+        return
+    engine.event_count[event, 0] += 1
+    engine.event_count[event, 1] += x
+    if engine.scalars[a.LOG_LIMIT]:
+        log_event(engine, thread, event, x, y, z)
+    role = engine.event_role[event]
+    if role == a.RECORD_OP_BEGIN:
+        engine.op[thread] = x
+        engine.op_since[thread] = engine.scalars[a.NOW]
+    elif role == a.RECORD_OP_END:
+        actor = engine.op_actor[x]
+        if actor >= 0:
+            count_time(engine, actor, engine.scalars[a.NOW] - engine.op_since[thread])
+        engine.op_since[thread] = -1
+    elif role == a.RECORD_IO_SUBMIT:
+        submit(engine, x, z, cpu)
+    elif role == a.RECORD_ACQUIRED:
+        kind = x & (a.LOCK_KINDS - 1)
+        lock_acquired(engine, thread, engine.kind_struct[kind], engine.kind_offset[kind] + y)
+    elif role == a.RECORD_RELEASED:
+        kind = x & (a.LOCK_KINDS - 1)
+        lock_released(engine, thread, engine.kind_struct[kind], engine.kind_offset[kind] + y)
+    elif role == a.RECORD_TASK_NEW:
+        engine.delayed[x] = 2
+
+
+@numba.njit(cache=True)
+def handle_records(engine: Engine, step: Any, thread: int, cpu: int) -> None:
+    count = engine.out[0]
+    if count == 0:
+        return
+    # A step that a record makes (woken) adds its own records behind these: they are not lost
+    # from sight, only not looked at, as a thread that comes out of a wait has none.
+    for number in range(count):
+        one_record(engine, step, thread, cpu, 8 + 4 * number)
+    engine.out[0] = 0
+
+
+@numba.njit(cache=True)
+def advance_model(engine: Engine, step: Any, run: Any, thread: int, cpu: int) -> int:
+    """Steps until the thread needs time or waits.  Returns a result code; the answer to a
+    choice is given here; io_completion blocks (only the interrupt answers it)."""
+    scalars = engine.scalars
+    memory, out = scalars[a.STATE_ADDRESS], scalars[a.OUT_ADDRESS]
+    for _ in range(MAX_FREE_ROUNDS):
+        engine.out[0] = 0
+        code = run(memory, np.int32(thread), out, np.int64(FUEL))
+        if code == CHOICE:
+            role = engine.choice_role[engine.out[3]]
+            low, high = engine.out[1], engine.out[2]
+            if role == a.CHOICE_IO:
+                return CHOICE
+            chosen = answer(engine, thread, role, low, high)
+            code = step(memory, np.int32(thread), np.int64(chosen), out)
+        word1, word2, word3 = engine.out[1], engine.out[2], engine.out[3]
+        handle_records(engine, step, thread, cpu)
+        scalars[a.EVENTS_DONE] += 1
+        if code != RAN:
+            engine.out[1], engine.out[2], engine.out[3] = word1, word2, word3
+            return code
+    return -1
+
+
+@numba.njit(cache=True)
+def fail(engine: Engine, error: int, detail: int) -> None:
+    if engine.scalars[a.ERROR] == OK:
+        engine.scalars[a.ERROR] = error
+        engine.scalars[a.ERROR_DETAIL] = detail

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The rules of the fair scheduler, one by one."""
+
+from __future__ import annotations
+
+from faultlock.sim import arrays as a
+from faultlock.sim import scheduler
+from tests.unit.sim.small_engine import bare
+
+
+def test_a_woken_thread_with_no_lag_does_not_preempt() -> None:
+    engine, handle = bare()
+    scheduler.enqueue(handle, 0, 1, False)
+    scheduler.set_next(handle, 0, scheduler.pick_next(handle, 0))
+    engine.scalars[a.NOW] = 100_000
+    scheduler.enqueue(handle, 0, 2, False)
+    scheduler.check_preempt(handle, 0, 2)
+    assert engine.resched[0] == 0
+    assert engine.vruntime[2] == engine.vruntime[1] == 100_000
+
+
+def test_the_slice_ends_and_the_other_one_runs() -> None:
+    engine, handle = bare()
+    scheduler.enqueue(handle, 0, 1, False)
+    scheduler.enqueue(handle, 0, 2, False)
+    first = scheduler.pick_next(handle, 0)
+    scheduler.set_next(handle, 0, first)
+    engine.scalars[a.NOW] = 749_999
+    scheduler.update_current(handle, 0)
+    assert engine.resched[0] == 0
+    engine.scalars[a.NOW] = 750_000
+    scheduler.update_current(handle, 0)
+    assert engine.resched[0] == 1
+    scheduler.put_current(handle, 0)
+    assert scheduler.pick_next(handle, 0) == 3 - first
+
+
+def test_a_new_task_has_half_a_slice() -> None:
+    engine, handle = bare()
+    scheduler.enqueue(handle, 0, 1, True)
+    assert engine.deadline[1] - engine.vruntime[1] == 375_000
+
+
+def test_a_sleeper_that_ran_more_than_its_share_stays_queued_until_eligible() -> None:
+    engine, handle = bare()
+    scheduler.enqueue(handle, 0, 1, False)
+    scheduler.set_next(handle, 0, scheduler.pick_next(handle, 0))
+    scheduler.enqueue(handle, 0, 2, False)
+    engine.scalars[a.NOW] = 50_000
+    scheduler.dequeue_current(handle, 0)
+    assert engine.delayed[1] == 1 and engine.on_rq[1] == 1
+    scheduler.set_next(handle, 0, scheduler.pick_next(handle, 0))
+    assert engine.current[0] == 2
+    engine.scalars[a.NOW] = 200_000
+    scheduler.dequeue_current(handle, 0)
+    assert scheduler.pick_next(handle, 0) == 0
+    assert engine.delayed.sum() == 0 and engine.on_rq.sum() == 0
+
+
+def test_the_earliest_eligible_deadline_is_picked() -> None:
+    engine, handle = bare()
+    for thread, vruntime, deadline in ((1, 0, 900), (2, 100, 800), (3, 5000, 100)):
+        engine.vruntime[thread], engine.deadline[thread] = vruntime, deadline
+        engine.on_rq[thread] = 1
+        engine.vruntime_sum[0] += vruntime
+        scheduler.queue_insert(handle, 0, thread)
+    assert scheduler.pick(handle, 0) == 2
