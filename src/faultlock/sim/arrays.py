@@ -151,7 +151,8 @@ class Engine(NamedTuple):
     debt: np.ndarray[Any, Any]  # ns of wake-ups, charged with the next burst
     exec_start: np.ndarray[Any, Any]
     ticking: np.ndarray[Any, Any]
-    queue: np.ndarray[Any, Any]  # [cpu, position] threads by deadline, without the current
+    queue: np.ndarray[Any, Any]  # [cpu, ring] threads by deadline, without the current
+    queue_first: np.ndarray[Any, Any]  # [cpu]: where position 0 is in the ring
     queue_length: np.ndarray[Any, Any]
     vruntime_sum: np.ndarray[Any, Any]
     busy_ns: np.ndarray[Any, Any]
@@ -204,7 +205,9 @@ def make_engine(
 ) -> Engine:
     """Zeroed arrays for a model of these sizes (all counts, not bytes)."""
     rows = threads + 1
-    slots = 1
+    slots = ring = 1
+    while ring < rows:
+        ring *= 2
     while slots < 4 * rows:
         slots *= 2
 
@@ -248,7 +251,8 @@ def make_engine(
         debt=zeros(cpus),
         exec_start=zeros(cpus),
         ticking=zeros(cpus),
-        queue=zeros(cpus, rows),
+        queue=zeros(cpus, ring),
+        queue_first=zeros(cpus),
         queue_length=zeros(cpus),
         vruntime_sum=zeros(cpus),
         busy_ns=zeros(cpus),

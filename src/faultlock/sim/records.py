@@ -25,6 +25,7 @@ from faultlock.sim.arrays import (
 
 # root causes: why the last thread of a wait chain does not go on
 ROOT_IO, ROOT_RUNNING, ROOT_RUNNABLE, ROOT_SLEEP, ROOT_UNKNOWN, ROOT_CYCLE = range(6)
+WAIT_LOGGED = -2  # event number of a finished wait in the event log
 ROOT_OWN_IO = 6  # only told apart for actors: a read that no other thread waits for or started
 
 
@@ -234,6 +235,10 @@ def wait_ends(engine: Engine, thread: int) -> None:
     """The thread's wait is over: add it to the totals and maybe to the worst chains."""
     duration = engine.scalars[NOW] - engine.wait_since[thread]
     kind = kind_of(engine, engine.wait_struct[thread], engine.wait_reference[thread])
+    if engine.scalars[LOG_LIMIT]:
+        lock = (kind << 40) + engine.wait_reference[thread]
+        holder = engine.wait_chain[thread, 0, 5]
+        log_event(engine, thread, WAIT_LOGGED, engine.wait_since[thread], lock, holder)
     totals = engine.waits[kind, engine.wait_root[thread]]
     totals[0] += 1
     totals[1] += duration

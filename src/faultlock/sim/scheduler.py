@@ -38,20 +38,47 @@ def eligible(engine: Engine, cpu: int, thread: int) -> bool:
 
 
 @numba.njit(cache=True)
-def queue_insert(engine: Engine, cpu: int, thread: int) -> None:
-    """__enqueue_entity(): into the queue, ordered by deadline (first come first at a tie)."""
-    queue, length = engine.queue[cpu], engine.queue_length[cpu]
-    deadline = engine.deadline[thread]
-    low, high = 0, length
+def queue_at(engine: Engine, cpu: int, position: int) -> int:
+    """The thread at a position of the queue, from the earliest deadline on."""
+    mask = engine.queue.shape[1] - 1
+    return engine.queue[cpu, (engine.queue_first[cpu] + position) & mask]
+
+
+@numba.njit(cache=True)
+def _position(engine: Engine, cpu: int, deadline: int, behind: bool) -> int:
+    """The first position whose deadline is not earlier (behind: is later) than this one."""
+    queue, deadlines = engine.queue[cpu], engine.deadline
+    first, mask = engine.queue_first[cpu], engine.queue.shape[1] - 1
+    low, high = 0, engine.queue_length[cpu]
     while low < high:
         middle = (low + high) // 2
-        if engine.deadline[queue[middle]] <= deadline:
+        other = deadlines[queue[(first + middle) & mask]]
+        if other < deadline or (behind and other == deadline):
             low = middle + 1
         else:
             high = middle
-    for position in range(length, low, -1):
-        queue[position] = queue[position - 1]
-    queue[low] = thread
+    return low
+
+
+@numba.njit(cache=True)
+def queue_insert(engine: Engine, cpu: int, thread: int) -> None:
+    """__enqueue_entity(): into the queue, ordered by deadline (first come first at a tie).
+
+    The queue is a ring; the shorter side of it moves: threads leave at the front and come in
+    near the back, so a long queue costs little more than a short one."""
+    queue, length = engine.queue[cpu], engine.queue_length[cpu]
+    at = _position(engine, cpu, engine.deadline[thread], True)
+    mask = engine.queue.shape[1] - 1
+    if at < length - at:
+        engine.queue_first[cpu] = (engine.queue_first[cpu] - 1) & mask
+        first = engine.queue_first[cpu]
+        for position in range(at):
+            queue[(first + position) & mask] = queue[(first + position + 1) & mask]
+    else:
+        first = engine.queue_first[cpu]
+        for position in range(length, at, -1):
+            queue[(first + position) & mask] = queue[(first + position - 1) & mask]
+    queue[(first + at) & mask] = thread
     engine.queue_length[cpu] = length + 1
 
 
@@ -59,13 +86,19 @@ def queue_insert(engine: Engine, cpu: int, thread: int) -> None:
 def queue_remove(engine: Engine, cpu: int, thread: int) -> None:
     """__dequeue_entity()."""
     queue, length = engine.queue[cpu], engine.queue_length[cpu]
-    at = 0
-    while at < length and queue[at] != thread:
+    first, mask = engine.queue_first[cpu], engine.queue.shape[1] - 1
+    at = _position(engine, cpu, engine.deadline[thread], False)
+    while at < length and queue[(first + at) & mask] != thread:
         at += 1
-    if at == length:
+    if at >= length:
         return
-    for position in range(at, length - 1):
-        queue[position] = queue[position + 1]
+    if at < length - at:
+        for position in range(at, 0, -1):
+            queue[(first + position) & mask] = queue[(first + position - 1) & mask]
+        engine.queue_first[cpu] = (first + 1) & mask
+    else:
+        for position in range(at, length - 1):
+            queue[(first + position) & mask] = queue[(first + position + 1) & mask]
     engine.queue_length[cpu] = length - 1
 
 
@@ -183,19 +216,19 @@ def pick(engine: Engine, cpu: int) -> int:
     if length == 0:
         return current if has_current else 0
     if length == 1 and not has_current:
-        return engine.queue[cpu, 0]
+        return queue_at(engine, cpu, 0)
     if has_current and not eligible(engine, cpu, current):
         has_current = False
     if has_current and engine.vlag[current] == engine.deadline[current]:
         return current
     best = 0
     for position in range(length):
-        thread = engine.queue[cpu, position]
+        thread = queue_at(engine, cpu, position)
         if eligible(engine, cpu, thread):
             best = thread
             break
     if best == 0:
-        return current if has_current else engine.queue[cpu, 0]
+        return current if has_current else queue_at(engine, cpu, 0)
     if has_current and engine.deadline[current] < engine.deadline[best]:
         return current
     return best

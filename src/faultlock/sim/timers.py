@@ -14,64 +14,49 @@ from faultlock.sim.arrays import HEAP_LENGTH, SEQUENCE, Engine
 
 
 @numba.njit(cache=True)
-def _before(engine: Engine, a: int, b: int) -> bool:
-    time_a, time_b = engine.heap_time[a], engine.heap_time[b]
-    if time_a != time_b:
-        return time_a < time_b
-    return engine.heap_order[a] < engine.heap_order[b]
-
-
-@numba.njit(cache=True)
-def _swap(engine: Engine, a: int, b: int) -> None:
-    for column in (
-        engine.heap_time,
-        engine.heap_order,
-        engine.heap_soft,
-        engine.heap_kind,
-        engine.heap_who,
-    ):
-        value = column[a]
-        column[a] = column[b]
-        column[b] = value
-
-
-@numba.njit(cache=True)
 def push(engine: Engine, time: int, soft: int, kind: int, who: int) -> None:
     """Add an event of `kind` about `who` (thread, request or CPU)."""
-    scalars = engine.scalars
+    scalars, times, orders = engine.scalars, engine.heap_time, engine.heap_order
+    softs, kinds, whos = engine.heap_soft, engine.heap_kind, engine.heap_who
     at = scalars[HEAP_LENGTH]
     scalars[HEAP_LENGTH] = at + 1
     scalars[SEQUENCE] += 1
-    engine.heap_time[at] = time
-    engine.heap_order[at] = scalars[SEQUENCE]
-    engine.heap_soft[at] = soft
-    engine.heap_kind[at] = kind
-    engine.heap_who[at] = who
-    while at > 0:
+    while at > 0:  # a newer event goes behind those of the same time
         parent = (at - 1) // 2
-        if not _before(engine, at, parent):
+        if times[parent] <= time:
             break
-        _swap(engine, at, parent)
+        times[at], orders[at], softs[at] = times[parent], orders[parent], softs[parent]
+        kinds[at], whos[at] = kinds[parent], whos[parent]
         at = parent
+    times[at], orders[at], softs[at] = time, scalars[SEQUENCE], soft
+    kinds[at], whos[at] = kind, who
 
 
 @numba.njit(cache=True)
 def pop(engine: Engine) -> tuple[int, int]:
     """Remove the first event: its kind and whom it is about."""
-    scalars = engine.scalars
-    kind, who = engine.heap_kind[0], engine.heap_who[0]
+    scalars, times, orders = engine.scalars, engine.heap_time, engine.heap_order
+    softs, kinds, whos = engine.heap_soft, engine.heap_kind, engine.heap_who
+    kind, who = kinds[0], whos[0]
     last = scalars[HEAP_LENGTH] - 1
     scalars[HEAP_LENGTH] = last
-    _swap(engine, 0, last)
+    time, order = times[last], orders[last]
     at = 0
-    while True:
+    while True:  # the hole goes down until the last event fits in
         child = 2 * at + 1
         if child >= last:
             break
-        if child + 1 < last and _before(engine, child + 1, child):
-            child += 1
-        if not _before(engine, child, at):
+        right = child + 1
+        if right < last and (
+            times[right] < times[child]
+            or (times[right] == times[child] and orders[right] < orders[child])
+        ):
+            child = right
+        if time < times[child] or (time == times[child] and order < orders[child]):
             break
-        _swap(engine, at, child)
+        times[at], orders[at], softs[at] = times[child], orders[child], softs[child]
+        kinds[at], whos[at] = kinds[child], whos[child]
         at = child
+    times[at], orders[at], softs[at] = time, order, softs[last]
+    kinds[at], whos[at] = kinds[last], whos[last]
     return kind, who
