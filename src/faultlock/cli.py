@@ -15,7 +15,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 from faultlock.errors import (
@@ -95,17 +94,7 @@ def module_of(verb: str) -> str:
 
 def all_verbs() -> dict[str, str]:
     """Every verb with its one line of help, in the order of `faultlock --help`."""
-    return {verb: text for group in VERBS.values() for verb, text in _present(group)}
-
-
-def _present(group: dict[str, str]) -> list[tuple[str, str]]:
-    """The verbs of a group whose modules are in this installation."""
-    commands = Path(__file__).parent / "commands"
-    return [
-        (verb, text)
-        for verb, text in group.items()
-        if (commands / f"{module_of(verb).rpartition('.')[2]}.py").is_file()
-    ]
+    return {verb: text for group in VERBS.values() for verb, text in group.items()}
 
 
 class _Version(argparse.Action):
@@ -122,10 +111,8 @@ def _overview() -> str:
     """The list of verbs by group, for `faultlock --help`."""
     lines = []
     for group, verbs in VERBS.items():
-        present = _present(verbs)
-        if present:
-            lines.append(f"{group}:")
-        lines += [f"  {verb:<11} {text}" for verb, text in present]
+        lines.append(f"{group}:")
+        lines += [f"  {verb:<11} {text}" for verb, text in verbs.items()]
     return "\n".join(lines)
 
 
