@@ -9,7 +9,7 @@ import pytest
 
 from faultlock.report import page as html
 from faultlock.report.check_page import check_page
-from faultlock.report.compare_page import compare_page
+from faultlock.report.compare_page import compare_page, measurement_page
 from faultlock.report.lanes import Span, time_lanes
 from faultlock.report.plots import latency_plot, legend, stacked_bars
 from faultlock.report.validate_page import validate_page
@@ -18,6 +18,7 @@ from tests.unit.report.samples import (
     HOSTILE,
     check_result,
     compare_result,
+    measurement,
     validate_result,
 )
 
@@ -49,6 +50,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "check": check_page(check_result(), "faultlock check hold"),
         "compare": compare_page(compare_result(), ["fork: 40 times longer"], "faultlock compare"),
         "validate": validate_page(validate_result(), ["median 6.2 %"], "faultlock validate"),
+        "measure": measurement_page(
+            {"drop": measurement("drop-retry"), "hold": measurement("hold")}, "faultlock measure"
+        ),
         "plots": html.render(plots),
     }
     for name, text in texts.items():
@@ -56,7 +60,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {name: (folder / f"{name}.html").as_uri() for name in texts}
 
 
-@pytest.mark.parametrize("name", ["check", "compare", "validate", "plots"])
+@pytest.mark.parametrize("name", ["check", "compare", "validate", "measure", "plots"])
 @pytest.mark.parametrize("width", [400, 1600])
 def test_page_fits_and_asks_the_network_for_nothing(
     browser: Browser, files: dict[str, str], name: str, width: int

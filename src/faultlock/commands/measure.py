@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
-from faultlock.errors import EXIT_OK, FaultlockError
+from faultlock.errors import EXIT_OK, FaultlockError, atomic_write
 from faultlock.report import console
 
 HELP = """\
@@ -60,6 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the measurement")
     parser.add_argument("--json", action="store_true", help="print the measurement(s) as JSON")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="a page with plots")
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -122,6 +125,8 @@ def run(arguments: argparse.Namespace) -> int:
             )
     if arguments.output:
         write_measurement(arguments.output, next(iter(measured.values())))
+    if arguments.html:
+        _write_page(arguments.html, measured)
     if arguments.json:
         documents = list(measured.values())
         console.out_json(documents[0] if len(documents) == 1 else documents)
@@ -130,6 +135,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output:
         console.out(f"written: {arguments.output}")
     return EXIT_OK
+
+
+def _write_page(path: Path, measured: dict[str, dict[str, Any]]) -> None:
+    from faultlock.report.compare_page import measurement_page
+
+    with atomic_write(path) as stream:
+        stream.write(measurement_page(measured, shlex.join(["faultlock", *sys.argv[1:]])))
 
 
 def _model(

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from faultlock.errors import EXIT_OK, FaultlockError
+from faultlock.errors import EXIT_OK, FaultlockError, atomic_write
 from faultlock.report import console
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", metavar="N", type=int, default=0,
                         help="processes (default: one for each core)")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--mail", action="store_true", help="72 columns, for a mailing list")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="a page with plots")
 
 
 def _wanted(arguments: argparse.Namespace) -> list[Group]:
@@ -95,8 +99,19 @@ def is_regime(group: Group) -> bool:
 def run(arguments: argparse.Namespace) -> int:
     """Simulate, compare, print."""
     result = result_of(arguments)
+    command = shlex.join(["faultlock", *sys.argv[1:]])
+    if arguments.html:
+        from faultlock.report.validate_page import validate_page
+
+        with atomic_write(arguments.html) as stream:
+            stream.write(validate_page(result, summary_lines(result), command))
     if arguments.json:
         console.out_json(result)
+        return EXIT_OK
+    if arguments.mail:
+        from faultlock.report.mail import validate_mail
+
+        console.out(validate_mail(result, summary_lines(result), command).rstrip("\n"))
         return EXIT_OK
     header = ["file", "scenario", "actor", "metric", "model", "kernel", "error %", "noise %", ""]
     rows = [

@@ -41,24 +41,40 @@ def compare_page(result: Mapping[str, Any], verdict: Sequence[str], command: str
     return html.render(page)
 
 
-def measurement_page(measurement: Mapping[str, Any], verdict: Sequence[str], command: str) -> str:
-    """The page for a `faultlock-measurement/1` document: one kernel, its scenarios."""
-    device = measurement.get("device", {})
-    policy = str(measurement.get("policy", "kernel"))
-    about = [
-        f"{measurement.get('kernel', 'kernel')}, policy {policy}, "
-        f"clock {measurement.get('clock', 'unknown')}, {measurement.get('cpus', '?')} CPU, "
-        f"{device.get('kind', 'device')} {format_us(device.get('latency_ns', 0) / 1000)}."
-    ]
-    page = html.Page(f"faultlock: measurement of {policy}", [*verdict, *about])
-    for scenario in measurement["scenarios"]:
-        one = {policy: scenario}
+def measurement_page(measured: Mapping[str, Mapping[str, Any]], command: str) -> str:
+    """The page for `faultlock-measurement/1` documents by kernel: the kernels side by side."""
+    page = html.Page(
+        f"faultlock measure: {', '.join(measured)}",
+        [_measured_on(name, document) for name, document in measured.items()],
+    )
+    scenarios = list(dict.fromkeys(
+        str(scenario["name"])
+        for document in measured.values()
+        for scenario in document["scenarios"]
+    ))
+    for wanted in scenarios:
+        kernels = {
+            name: scenario
+            for name, document in measured.items()
+            for scenario in document["scenarios"]
+            if scenario["name"] == wanted
+        }
         page.add(
-            str(scenario["name"]), *latency_plots(one), html.table(*actor_rows(one)),
-            html.table(*counter_rows(one)),
+            wanted, *latency_plots(kernels), html.table(*actor_rows(kernels)),
+            html.table(*counter_rows(kernels)),
         )
     page.add("How to reproduce", html.reproduce([command]))
     return html.render(page)
+
+
+def _measured_on(name: str, document: Mapping[str, Any]) -> str:
+    device = document.get("device", {})
+    latency = format_us((device.get("latency_ns") or 0) / 1000)
+    return (
+        f"{name}: {document.get('kernel', 'kernel')}, "
+        f"policy {document.get('policy') or 'unknown'}, clock {document.get('clock', 'unknown')}, {document.get('cpus', '?')} CPU, "
+        f"{device.get('kind', 'device')} {latency}."
+    )
 
 
 def percentile_points(values: Mapping[str, float]) -> list[tuple[float, float]]:

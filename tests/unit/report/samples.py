@@ -89,3 +89,13 @@ def validate_result() -> dict[str, Any]:
         "regime_right": 1, "regime_rows": 1, "orderings_right": 4, "orderings": 4,
         "facts_right": 42, "facts": 42,
     }
+
+
+def measurement(policy: str) -> dict[str, Any]:
+    """A measurement of one scenario."""
+    scenario = {"name": "fork_8", "params": {}, **compare_result()["policies"][policy]}
+    return {
+        "schema": "faultlock-measurement/1", "kernel": "linux-6.12", "policy": policy,
+        "clock": "qemu", "cpus": 1, "device": {"kind": "null_blk", "latency_ns": 10_000_000},
+        "scenarios": [scenario],
+    }
