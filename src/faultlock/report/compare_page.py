@@ -72,7 +72,8 @@ def _measured_on(name: str, document: Mapping[str, Any]) -> str:
     latency = format_us((device.get("latency_ns") or 0) / 1000)
     return (
         f"{name}: {document.get('kernel', 'kernel')}, "
-        f"policy {document.get('policy') or 'unknown'}, clock {document.get('clock', 'unknown')}, {document.get('cpus', '?')} CPU, "
+        f"policy {document.get('policy') or 'unknown'}, "
+        f"clock {document.get('clock', 'unknown')}, {document.get('cpus', '?')} CPU, "
         f"{device.get('kind', 'device')} {latency}."
     )
 

@@ -62,7 +62,7 @@ def latency_plot(actor: str, series: Mapping[str, Points]) -> Markup:
 
     `series`: policy -> points sorted by share.  Zero latencies are drawn at 1 ns.
     """
-    box = Box(460, 290, 62, 14, 16, 40)
+    box = Box(460, 290, 62, 14, 22, 40)
     values = [max(value, 1e-3) for points in series.values() for _, value in points]
     if not values:
         return tag("p", f"{actor}: nothing was measured", class_="note")

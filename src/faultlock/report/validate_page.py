@@ -42,7 +42,7 @@ def _percent(value: float | None) -> str:
 
 def scatter(rows: Sequence[Mapping[str, Any]]) -> Markup:
     """Model (up) over kernel (right), both on log axes; the line is equality, the band 15 %."""
-    box = Box(560, 420, 62, 14, 16, 44)
+    box = Box(560, 420, 62, 14, 30, 44)
     points = [(row["kernel"], row["model"], row) for row in rows
               if row["kernel"] > 0 and row["model"] > 0]
     if not points:
