@@ -114,6 +114,8 @@ def sleeper_unregister():
             sleeper = sleeper.sleeper_next
         sleeper.sleeper_next = current.sleeper_next
     current.sleeper_next = None
+    # Awake: also after a fatal signal the lock is given up without waiting for the read.
+    current.writer_arrived = True
 
 
 @atomic
