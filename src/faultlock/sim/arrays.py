@@ -81,7 +81,9 @@ EVENT_IO, EVENT_SLEEP, EVENT_TICK, EVENT_STOP = range(4)
     RECORD_ACQUIRED,
     RECORD_RELEASED,
     RECORD_TASK_NEW,
-) = range(7)
+    RECORD_ROUND_BEGIN,
+    RECORD_ROUND_END,
+) = range(9)
 
 # meaning of Engine.choice_role
 (
@@ -135,6 +137,7 @@ class Engine(NamedTuple):
     random: np.ndarray[Any, Any]
     op: np.ndarray[Any, Any]
     op_since: np.ndarray[Any, Any]
+    round_since: np.ndarray[Any, Any]
     wait_since: np.ndarray[Any, Any]
     wait_struct: np.ndarray[Any, Any]
     wait_reference: np.ndarray[Any, Any]
@@ -236,6 +239,7 @@ def make_engine(
         random=np.zeros(rows, dtype=np.uint64),
         op=zeros(rows),
         op_since=zeros(rows),
+        round_since=zeros(rows),
         wait_since=zeros(rows),
         wait_struct=zeros(rows),
         wait_reference=zeros(rows),

@@ -47,6 +47,7 @@ class Region:
     pages: int
     stride: int
     count: int
+    vmas: list[PlannedVma] = field(default_factory=list)  # those that only mmap makes
 
 
 @dataclass
@@ -180,18 +181,17 @@ def _mapping(
             if mapping.open_files == "each":
                 plan.files.append(PlannedFile(file))
                 file = len(plan.files)
-        if mapping.at_start:
-            process.vmas.append(
-                PlannedVma(
-                    cursor + number * stride,
-                    pages,
-                    file,
-                    offset,
-                    mapping.writable,
-                    _executable(mapping, number),
-                    mapping.sharing == "shared",
-                    mapping.advice,
-                    mapping.written_bytes // 4096,
-                )
-            )
+        vma = PlannedVma(
+            cursor + number * stride,
+            pages,
+            file,
+            offset,
+            mapping.writable,
+            _executable(mapping, number),
+            mapping.sharing == "shared",
+            mapping.advice,
+            mapping.written_bytes // 4096,
+        )
+        target = process.vmas if mapping.at_start else process.regions[mapping.name].vmas
+        target.append(vma)
     return cursor + mapping.count * stride

@@ -9,7 +9,7 @@ from typing import Any
 from faultlock.errors import FaultlockError
 from faultlock.lang.layout import Layout
 from faultlock.lang.program import Program
-from faultlock.sim.memory_plan import Plan, PlannedVma, Process, plan_memory
+from faultlock.sim.memory_plan import Plan, PlannedVma, Process, Region, plan_memory
 from faultlock.workload.operations import OPERATIONS, default_actor
 from faultlock.workload.schema import Operation, Threads, Workload
 
@@ -34,7 +34,11 @@ KINDS = {
     "populate_read": "POPULATE_READ",
     "willneed": "MADVISE",
     "gup": "GUP",
-    "truncate": "TRUNCATE",
+    "mmap": "MMAP",
+    "munmap": "MUNMAP",
+    "vcpu": "VCPU",
+    "fuse_receive": "FUSE_RECEIVE",
+    "fuse_reply": "FUSE_REPLY",
 }
 PROC_FILES = {
     "maps": 0,
@@ -88,11 +92,17 @@ def expanded(workload: Workload) -> list[tuple[Threads, int, int]]:
     return found
 
 
+def ops_of(group: Threads) -> set[str]:
+    """Names of the operations of a group's loop."""
+    return {operation.op for operation in group.loop}
+
+
 def memory_pages(workload: Workload) -> int:
     """Pages there are for the page cache and private memory."""
     cache = workload.page_cache
     if cache.limit_bytes:
-        return cache.limit_bytes // PAGE_BYTES
+        # Above memory.high the charging task reclaims what it took: the lower of the two rules.
+        return min(cache.high_bytes or cache.limit_bytes, cache.limit_bytes) // PAGE_BYTES
     kernel = cache.kernel_bytes // PAGE_BYTES or KERNEL_SHARE_PAGES
     return max(workload.machine.memory_bytes // PAGE_BYTES - kernel, 1024)
 
@@ -103,6 +113,8 @@ def parameters_of(workload: Workload, plan: Plan, threads: int, operations: int)
     per_mm = [len(process.vmas) for process in plan.processes.values()]
     absent = sum(m.count for m in workload.mappings if not m.at_start)
     available = memory_pages(workload)
+    vcpus = sum(group.count for group in workload.threads if "vcpu" in ops_of(group))
+    short = available < sum(pages for pages, _ in plan.caches)
     device = workload.device
     return {
         "KERNEL_VERSION": workload.kernel.number,
@@ -120,6 +132,10 @@ def parameters_of(workload: Workload, plan: Plan, threads: int, operations: int)
         "MAX_WINDOW_PAGES": max(2 * workload.kernel.readahead_pages, 1024),
         "FAULT_AROUND_PAGES": workload.kernel.fault_around_pages,
         "MEMORY_PAGES": 0,
+        "LRU": 2 if short else 0,
+        "DIRECT_RECLAIM": int(short),
+        "N_VCPUS": vcpus,
+        "N_ASYNC_PF": 64 * vcpus,
         "FORK_CHILD": 0,
         "N_OPERATIONS": _spare(operations),
         "IO_ERRORS": int(workload.device.error_rate > 0),
@@ -138,7 +154,8 @@ class Builder:
             for number, (group, _, _) in enumerate(self.threads)
             if any(operation.op == "fork" for operation in group.loop)
         ]
-        total = len(self.threads) + len(self.forking) + 1
+        self.workers = int(any("vcpu" in ops_of(group) for group, _, _ in self.threads))
+        total = len(self.threads) + len(self.forking) + self.workers + 1
         n_operations = sum(len(group.loop) for group, _, _ in self.threads)
         known = {
             name: value
@@ -151,6 +168,7 @@ class Builder:
         self.operations: list[SimulatedOperation] = []
         self.actors: list[str] = []
         self.vma_count = 0
+        self.vcpus = 0
 
     def set(self, struct: str, instance: int, field: str, value: int, element: int = 0) -> None:
         if field in self.program.structs[struct].fields:
@@ -207,11 +225,13 @@ class Builder:
         self.set("page_cache", 1, "resident", resident)
         self.set("page_cache", 1, "shadow", resident + 1)
         self.set("page_cache", 1, "shadow_workingset", resident + 2)
+        served = {self.plan.first_cache[f.name] for f in self.workload.files if f.server}
         for number, (pages, cached) in enumerate(self.plan.caches, start=1):
             if self.program.structs["Mapping"].allocated:
                 self.layout.set_allocated(self.memory, "Mapping", number, True)
             self.set("Mapping", number, "i_size", pages)
             self.set("Mapping", number, "uses_invalidate_lock", 1)
+            self.set("Mapping", number, "served", int(number in served))
             if cached > 0:
                 self.fill_cache(number, pages, cached, resident)
         for number, file in enumerate(self.plan.files, start=1):
@@ -280,8 +300,7 @@ class Builder:
                 vma_count=region.count,
                 size=size or region.pages,
             )
-        if operation.file:
-            fields["file"] = self.plan.first_cache[operation.file]
+        fields.update(self.memory_fields(thread, operation, region))
         for field, value in fields.items():
             self.set("Operation", number, field, value)
         self.operations.append(
@@ -292,6 +311,34 @@ class Builder:
                 operation.zipf_exponent,
             )
         )
+
+    def memory_fields(
+        self, thread: int, operation: Operation, region: Region | None
+    ) -> dict[str, int]:
+        """What the operations of kernel/roles_memory.py need besides."""
+        group, own, _ = self.threads[thread]
+        if operation.op in ("mmap", "munmap") and region is not None:
+            if operation.which != "own":
+                raise FaultlockError(
+                    f"{self.workload.name}: threads {group.name!r}: the simulator can do "
+                    f'{operation.op!r} only with which = "own"'
+                )
+            vma = region.vmas[own % region.count]
+            return {
+                "start": vma.start,
+                "map_file": vma.file,
+                "map_pgoff": vma.offset,
+                "map_flags": self.flags(vma),
+            }
+        if operation.op == "vcpu":
+            self.vcpus += 1
+            self.set("VCPU", self.vcpus, "can_inject", int(operation.async_page_fault))
+            return {"vcpu": self.vcpus}
+        if operation.op == "fuse_receive":
+            for file in self.workload.files:
+                if file.server == group.name:
+                    return {"serves": self.plan.first_cache[file.name]}
+        return {}
 
     def what(self, operation: Operation) -> int:
         """What an operation is about: the advice, or the file of /proc."""
@@ -329,12 +376,18 @@ class Builder:
         """Everything in place; threads stand at the entries of their roles."""
         program, layout = self.program, self.layout
         count = len(self.threads)
-        roles = ["workload_thread"] * count + ["child"] * len(self.forking) + ["interrupt"]
+        roles = [
+            "fuse_server" if "fuse_receive" in ops_of(group) else "workload_thread"
+            for group, _, _ in self.threads
+        ]
+        roles += ["child"] * len(self.forking) + ["workqueue_thread"] * self.workers
+        roles.append("interrupt")
         self.memory = layout.new_state([program.roles[role] for role in roles])
         self.add_files()
         for mm, process in enumerate(self.plan.processes.values(), start=1):
             self.add_process(mm, process)
         names = []
+        rounds = self.add_rounds()
         operation = 0
         for number, (group, _, index) in enumerate(self.threads, start=1):
             first = operation + 1
@@ -346,16 +399,30 @@ class Builder:
                 child = count + self.forking.index(number - 1) + 1
                 self.set("Task", child, "thread_count", 0)
             self.add_thread(number, first, child)
+            self.set("Task", number, "round_number", rounds.get(group.round_actor, -1))
             name = group.name or group.loop[0].op
             names.append(f"{name}-{index + 1}" if group.count > 1 else name)
         for position, parent in enumerate(self.forking):
             child = count + position + 1
             self.copy_counts(parent + 1, child)
             names.append(f"child of {names[parent]}")
-        names.append("interrupt")
+        for name in rounds:
+            if name not in self.actors:
+                self.actors.append(name)
+            self.operations.append(SimulatedOperation(name, 0, 0, 0.0))
+        names += ["workqueue"] * self.workers + ["interrupt"]
         return Prepared(
             layout, self.memory, roles, names, self.operations, self.actors, len(roles), 0
         )
+
+    def add_rounds(self) -> dict[str, int]:
+        """Number of each name under which whole passes of a loop appear (behind the operations)."""
+        found: dict[str, int] = {}
+        first = sum(len(group.loop) for group, _, _ in self.threads)
+        for group, _, _ in self.threads:
+            if group.round_actor:
+                found.setdefault(group.round_actor, first + len(found))
+        return found
 
     def copy_counts(self, parent: int, child: int) -> None:
         """The child's costs depend on the parent's process; child_exits needs the parent."""

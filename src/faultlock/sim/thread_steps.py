@@ -140,6 +140,12 @@ def one_record(engine: Engine, step: Any, thread: int, cpu: int, at: int) -> Non
     elif role == a.RECORD_RELEASED:
         kind = x & (a.LOCK_KINDS - 1)
         lock_released(engine, thread, engine.kind_struct[kind], engine.kind_offset[kind] + y)
+    elif role == a.RECORD_ROUND_BEGIN:
+        engine.round_since[thread] = engine.scalars[a.NOW]
+    elif role == a.RECORD_ROUND_END:
+        count_time(
+            engine, engine.op_actor[x], engine.scalars[a.NOW] - engine.round_since[thread]
+        )
     elif role == a.RECORD_TASK_NEW:
         engine.delayed[x] = 2
 
