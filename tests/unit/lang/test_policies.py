@@ -54,7 +54,11 @@ def test_a_policy_replaces_a_function_by_name(kernel: Path) -> None:
 
 
 def test_a_policy_builds_on_another(kernel: Path) -> None:
-    policy(kernel, '"""a"""\ndef step_one():\n    helper()\ndef helper():\n    current.value = 3\n', "a.py")
+    policy(
+        kernel,
+        '"""a"""\ndef step_one():\n    helper()\ndef helper():\n    current.value = 3\n',
+        "a.py",
+    )
     path = policy(kernel, '"""b"""\nbase = "a.py"\ndef helper():\n    current.value = 4\n', "b.py")
     assert stored(kernel, path) == ["current.value = 4"]
 

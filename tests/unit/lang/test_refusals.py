@@ -57,10 +57,19 @@ IN_FUNCTION = [
     ("x = LIMITT", "did you mean LIMIT"),
     ("nope(1)", "unknown function nope"),
     ("x = current.nope", "Thread has no field nope"),
-    ("b: Box = None\n    x = b.value + b.other", "a line is a step: two shared accesses (b.value, b.other)"),
+    (
+        "b: Box = None\n    x = b.value + b.other",
+        "a line is a step: two shared accesses (b.value, b.other)",
+    ),
     ("b: Box = None\n    b.value = b.other", "a line is a step"),
-    ("b: Box = None\n    x = box_lock(b) and b.locked", "two shared accesses (box_lock(), b.locked)"),
-    ("b: Box = None\n    if work(1) == 1:\n        pass", "work is a step function and cannot be called here"),
+    (
+        "b: Box = None\n    x = box_lock(b) and b.locked",
+        "two shared accesses (box_lock(), b.locked)",
+    ),
+    (
+        "b: Box = None\n    if work(1) == 1:\n        pass",
+        "work is a step function and cannot be called here",
+    ),
     ("x = work(4)", "argument n of work: 4 is outside 0..3"),
     ("x = work(True)", "argument n of work is Range, this is bool"),
     ("x = work()", "work takes 1 arguments by position ((n))"),
@@ -69,7 +78,10 @@ IN_FUNCTION = [
     ("b: Box = None\n    b.value = True", "Box.value is Range, this is bool"),
     ("b: Box = None\n    b.locked = 1", "Box.locked is bool, this is int"),
     ("b: Box = None\n    b.kept = 1", "Box.kept is Const"),
-    ("b: Box = None\n    t: Thread = None\n    x = t.mine", "Thread.mine is Private: only current may access it"),
+    (
+        "b: Box = None\n    t: Thread = None\n    x = t.mine",
+        "Thread.mine is Private: only current may access it",
+    ),
     ("b: Box = None\n    x = b.items", "Box.items is an array"),
     ("b: Box = None\n    x = b.value[1]", "Box.value is not an array"),
     ("b: Box = None\n    if b == current:\n        pass", "Box is compared with Thread"),
@@ -87,7 +99,10 @@ IN_FUNCTION = [
     ("LIMIT = 1", "LIMIT is a name of the model"),
     ("x = 1\n    del x", "Delete is not a statement of the language"),
     ("import os", "Import is not a statement of the language"),
-    ("try:\n        pass\n    except ValueError:\n        pass", "Try is not a statement of the language"),
+    (
+        "try:\n        pass\n    except ValueError:\n        pass",
+        "Try is not a statement of the language",
+    ),
     ("for x in [1, 2]:\n        pass", "a loop goes over range(first, end) or each(Struct)"),
     ("for x in each(Nope):\n        pass", "each takes the name of a struct"),
     ("while True:\n        pass\n    x = 1", "unreachable code"),
@@ -95,10 +110,16 @@ IN_FUNCTION = [
     ("break", "outside a loop"),
     ("return 1", "probe returns nothing"),
     ("with open:\n        pass", "only `with atomic:` is in the language"),
-    ("with atomic:\n        x = work(1)", "an atomic block or function calls atomic functions only"),
+    (
+        "with atomic:\n        x = work(1)",
+        "an atomic block or function calls atomic functions only",
+    ),
     ("with atomic:\n        wait(current.woken)", "wait cannot stand inside an atomic step"),
     ("b: Box = None\n    wait(b.locked)", "a wait condition reads b.locked"),
-    ("b: Box = None\n    wait(box_lock(b))", "a wait condition reads only locals and fields of current"),
+    (
+        "b: Box = None\n    wait(box_lock(b))",
+        "a wait condition reads only locals and fields of current",
+    ),
     ("wait()", "wait takes a condition"),
     ("wait(current.woken, maybe)", "wait takes a condition"),
     ("wait(current.woken, by=1)", "wait takes on=reference"),
@@ -115,7 +136,9 @@ IN_FUNCTION = [
 ]
 
 
-@pytest.mark.parametrize(("body", "message"), IN_FUNCTION, ids=[item[1][:48] for item in IN_FUNCTION])
+@pytest.mark.parametrize(
+    ("body", "message"), IN_FUNCTION, ids=[item[1][:48] for item in IN_FUNCTION]
+)
 def test_refusal_in_a_function(tmp_path: Path, body: str, message: str) -> None:
     errors = refusals(tmp_path, f"def probe():\n    {body}\n")
     assert any(message in error for error in errors), errors
@@ -143,12 +166,21 @@ AT_TOP = [
     ("def f(a):\n    pass\n", "parameter a has no type"),
     ("def f(*a):\n    pass\n", "only plain parameters"),
     ("def f() -> bool:\n    pass\n", "f ends without a return"),
-    ("@atomic\ndef f() -> bool:\n    if LIMIT == 3:\n        return True\n", "f ends without a return"),
+    (
+        "@atomic\ndef f() -> bool:\n    if LIMIT == 3:\n        return True\n",
+        "f ends without a return",
+    ),
     ("def f():\n    g()\ndef g():\n    f()\n", "calls itself through"),
     ("@atomic\ndef f():\n    f()\n", "f calls itself through f"),
     ("@thread('T')\ndef f(a: int):\n    pass\n", "f is the entry of a thread"),
-    ("@role\ndef r():\n    pass\ndef f():\n    r()\n", "r is the entry of a thread and cannot be called"),
-    ("@atomic\ndef f():\n    with atomic:\n        pass\n", "an atomic function is one step already"),
+    (
+        "@role\ndef r():\n    pass\ndef f():\n    r()\n",
+        "r is the entry of a thread and cannot be called",
+    ),
+    (
+        "@atomic\ndef f():\n    with atomic:\n        pass\n",
+        "an atomic function is one step already",
+    ),
     ("def f(:\n", "not Python syntax"),
     ("def f():\n    x = " + "~" * 99 + "1\n", "nested more than 100 levels deep"),
     ("def f():\n    x = 1" + " + 1" * 700 + "\n", "nested more than 100 levels deep"),
