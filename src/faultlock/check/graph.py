@@ -85,13 +85,17 @@ def false_states(run: Exploration, function: str) -> Array:
 
 
 @compiled
-def predecessor_lists(store: Store, starts: Array, sources: Array) -> None:
-    """Turn the edges round: sources[starts[row]:starts[row + 1]] lead to the row.
+def predecessor_lists(store: Store, degree: Array, starts: Array, filled: Array,
+                      sources: Array) -> None:
+    """Turn the edges round: sources[starts[row]:starts[row] + degree[row]] lead to the row.
 
-    On entry starts[row + 2] holds the number of edges into the row; on exit starts is shifted
-    as needed."""
-    for row in range(2, len(starts)):
-        starts[row] += starts[row - 1]
+    Only rows in use are touched: the arrays are as long as the reserved rows."""
+    running = 0
+    for worker in range(len(store.counters)):
+        low = worker * store.region
+        for row in range(low, low + store.counters[worker, STATES]):
+            starts[row] = running
+            running += degree[row]
     for worker in range(len(store.counters)):
         low = worker * store.region
         for row in range(low, low + store.counters[worker, STATES]):
@@ -99,13 +103,13 @@ def predecessor_lists(store: Store, starts: Array, sources: Array) -> None:
             for edge in range(begin, begin + store.edge_count[row]):
                 target = store.edge_target[edge]
                 if target != NO_STATE:
-                    sources[starts[target + 1]] = row
-                    starts[target + 1] += 1
+                    sources[starts[target] + filled[target]] = row
+                    filled[target] += 1
 
 
 @compiled
-def close_doom(store: Store, starts: Array, sources: Array, doomed: Array, left: Array,
-               queue: Array) -> None:
+def close_doom(store: Store, starts: Array, degree: Array, sources: Array, doomed: Array,
+               left: Array, queue: Array) -> None:
     """Extend `doomed` to the states from which every run reaches a doomed state."""
     tail = 0
     for worker in range(len(store.counters)):
@@ -125,7 +129,7 @@ def close_doom(store: Store, starts: Array, sources: Array, doomed: Array, left:
     while head < tail:
         row = queue[head]
         head += 1
-        for place in range(starts[row], starts[row + 1]):
+        for place in range(starts[row], starts[row] + degree[row]):
             source = sources[place]
             left[source] -= 1
             if left[source] == 0 and not doomed[source]:
@@ -136,16 +140,15 @@ def close_doom(store: Store, starts: Array, sources: Array, doomed: Array, left:
 
 def doomed_states(run: Exploration, bad: Array) -> Array:
     """u8 per row: every run from here reaches a state that is marked in `bad` (or fails an
-    assertion).  Needs a complete graph with edges."""
+    assertion).  Needs a complete graph with edges; `bad` is extended and returned."""
     rows = len(run.store.parent)
-    starts = np.zeros(rows + 2, np.int64)
-    count_predecessors(run.store, starts[2:])
-    sources = np.empty(int(starts.sum()), np.uint32)
-    predecessor_lists(run.store, starts, sources)
-    doomed = bad.copy()
-    left = np.zeros(rows, np.uint16)
-    close_doom(run.store, starts, sources, doomed, left, np.empty(run.states, np.uint32))
-    return doomed
+    starts, degree = np.zeros(rows, np.int64), np.zeros(rows, np.uint32)
+    count_predecessors(run.store, degree)
+    sources = np.empty(sum(int(degree[low:high].sum()) for low, high in run.rows()), np.uint32)
+    predecessor_lists(run.store, degree, starts, np.zeros(rows, np.uint32), sources)
+    queue = np.empty(run.states, np.uint32)
+    close_doom(run.store, starts, degree, sources, bad, np.zeros(rows, np.uint16), queue)
+    return bad
 
 
 @compiled

@@ -89,7 +89,7 @@ def _fair_cycle(run: Exploration, alive: Array, need_unfinished: bool) -> Lasso 
     fair[0] = False
     if not fair.any():
         return None
-    row = _shallowest(run, fair[component])
+    row = _shallowest(run, component, fair)
     mine = int(component[row])
     cycle = _closed_walk(run, component, row)
     steppers = int(stepped[mine])
@@ -101,11 +101,11 @@ def _fair_cycle(run: Exploration, alive: Array, need_unfinished: bool) -> Lasso 
     )
 
 
-def _shallowest(run: Exploration, marked: Array) -> int:
-    """The marked row that is nearest to the initial state."""
+def _shallowest(run: Exploration, component: Array, wanted: Array) -> int:
+    """The row of a wanted component that is nearest to the initial state."""
     for lows, highs in run.levels:
         for low, high in zip(lows, highs, strict=True):
-            hits = np.nonzero(marked[low:high])[0]
+            hits = np.nonzero(wanted[component[low:high]])[0]
             if len(hits):
                 return int(low + hits[0])
     raise AssertionError("a marked state is on no level")

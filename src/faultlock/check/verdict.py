@@ -264,7 +264,9 @@ class _Judge:
         replayed = self._replay_to(hit[0])
         assert replayed.machine is not None
         wrong = "deadlock: " + "; ".join(waits_of(replayed.machine))
-        bad = (self.run.store.terminal == 2).astype(np.uint8)
+        bad = np.zeros(len(self.run.store.parent), np.uint8)
+        for low, high in self.run.rows():
+            bad[low:high] = self.run.store.terminal[low:high] == 2
         example = Counterexample(replayed, wrong, self._no_return(hit[0], bad))
         return PropertyResult(DEADLOCK, "deadlock", VIOLATED, sentence, "", example)
 
