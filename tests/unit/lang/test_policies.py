@@ -95,7 +95,8 @@ def test_an_unknown_policy_names_the_nearest() -> None:
 def test_a_policy_is_never_executed(kernel: Path) -> None:
     victim = kernel.parent / "victim"
     victim.write_text("still here", encoding="utf-8")
-    text = f'"""p"""\nimport os\nos.remove({str(victim)!r})\n__import__("os").remove({str(victim)!r})\n'
+    name = repr(str(victim))
+    text = f'"""p"""\nimport os\nos.remove({name})\n__import__("os").remove({name})\n'
     found = messages(kernel, policy(kernel, text))
     assert "import is not allowed here" in found
     assert victim.read_text(encoding="utf-8") == "still here"
