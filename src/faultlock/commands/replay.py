@@ -11,7 +11,7 @@ from faultlock.report import console
 
 if TYPE_CHECKING:
     from faultlock.sim.replay import Replayed
-    from faultlock.trace.replay import ReplayPlan
+    from faultlock.trace.replay_plan import ReplayPlan
     from faultlock.workload.schema import Device
 
 HELP = "a recorded application under other policies"
@@ -113,12 +113,12 @@ def _policies(names: str | None) -> list[str]:
 
 
 def _device(name: str, plan: ReplayPlan) -> Device:
-    from faultlock.trace.replay import recorded_device
+    from faultlock.trace.recorded_device import recorded_device
     from faultlock.workload.distribution import constant
     from faultlock.workload.schema import Device
 
     if name == "recorded":
-        latency_ns, bandwidth = recorded_device(plan)
+        latency_ns, bandwidth = recorded_device(plan.reads)
         depth = 64
     else:
         latency_ns, bandwidth, depth = DEVICES[name]

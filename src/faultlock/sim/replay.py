@@ -32,7 +32,8 @@ from faultlock.sim.run import (
     program_of,
 )
 from faultlock.sim.setup import MAX_REFCOUNT, Prepared
-from faultlock.trace.replay import KINDS, REQUEST_PAGES, PlanVma, ReplayPlan
+from faultlock.trace.recorded_device import REQUEST_PAGES
+from faultlock.trace.replay_plan import KINDS, PlanVma, ReplayPlan
 from faultlock.workload.schema import Device, Kernel, Machine, Workload
 
 LIMIT_FACTOR = 20  # a replay that takes so many times the recorded time is given up

@@ -8,112 +8,26 @@ Numbers of threads, mms, files, open files and operations count from 0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from faultlock.errors import LimitReached
 from faultlock.trace.address_space import PAGE, PROT_EXEC, PROT_READ, PROT_WRITE, Vma
+from faultlock.trace.compact_addresses import CompactAddresses
 from faultlock.trace.describe import readahead_pages
 from faultlock.trace.reconstruct import reconstruct
+from faultlock.trace.recorded_device import recorded_device
 from faultlock.trace.recording import EXIT, FAULT, READ, SLEEP, Recording
+from faultlock.trace.replay_plan import KINDS, PlanThread, PlanVma, ReplayPlan
 from faultlock.trace.residency import Residency
 from faultlock.trace.store import Trace
 
-TABLE = 512
 CLONE_VM = 0x100
-REQUEST_PAGES = 512  # longest request of the simulated device
 MAX_PAGES_IN_CACHE = 1 << 23
 MAX_ADDRESS_PAGES = 1 << 28
-# kinds of kernel/replay.py
-_KIND_NAMES = (
-    *("none", "fault", "kernel_fault", "mmap", "munmap", "mprotect", "madvise", "thread"),
-    *("fork", "vfork", "exec", "exit", "read", "sleep"),
-)
-KINDS = {name: number for number, name in enumerate(_KIND_NAMES)}
 # Advice that the kernel text knows and that changes what later operations meet.
 _ADVICE = {0, 1, 2, 3, 4, 8, 10, 11, 14, 15, 18, 19}
-
-
-@dataclass
-class PlanVma:
-    """A mapping that an address space has from its beginning. Pages."""
-
-    start: int
-    pages: int
-    open_file: int
-    pgoff: int
-    prot: int
-    shared: bool
-    advice: int
-
-
-@dataclass
-class PlanThread:
-    """A thread: its operations are [first, first + count) of the plan's."""
-
-    name: str
-    tid: int
-    mm: int
-    first: int = 0
-    count: int = 0
-    start_after_ns: int = 0
-    waits_for_parent: bool = False
-
-
-@dataclass
-class ReplayPlan:
-    """Everything a simulation of the recording starts from. `operations`: column -> int64 array."""
-
-    name: str
-    cpus: int
-    kernel_version: str | None
-    readahead_pages: int
-    file_pages: list[int] = field(default_factory=list)
-    resident: dict[int, set[int]] = field(default_factory=dict)
-    open_files: list[int] = field(default_factory=list)
-    mm_vmas: list[list[PlanVma]] = field(default_factory=list)
-    mm_users: list[int] = field(default_factory=list)
-    mm_map_count: list[int] = field(default_factory=list)
-    threads: list[PlanThread] = field(default_factory=list)
-    operations: dict[str, Any] = field(default_factory=dict)
-    address_pages: int = TABLE
-    elapsed_ns: int = 0
-    # reads in order: start ns, pages, place of the page that was wanted (-1: unknown), ns waited
-    reads: list[tuple[int, int, int, int]] = field(default_factory=list)
-    recorded: dict[str, float] = field(default_factory=dict)
-
-
-class _Compact:
-    """Compacts the addresses of a family of address spaces (connected by fork)."""
-
-    def __init__(self) -> None:
-        self._tables: set[int] = set()
-        self._place: dict[int, int] = {}
-
-    def use(self, page: int) -> None:
-        """This page will be asked for."""
-        self._tables.add(page // TABLE)
-
-    def finish(self) -> int:
-        """Number of pages of the compacted address space."""
-        # Table 0 stays empty: address 0 is no address.
-        self._place = {table: n for n, table in enumerate(sorted(self._tables), start=1)}
-        return (len(self._place) + 2) * TABLE
-
-    def page(self, page: int) -> int:
-        """The compacted page; of a page that was never used the next one that was."""
-        table = page // TABLE
-        if table in self._place:
-            return self._place[table] * TABLE + page % TABLE
-        return 0
-
-    def span(self, start: int, length: int) -> tuple[int, int]:
-        """(first page, pages) of a range in bytes."""
-        first, last = start // PAGE, (start + max(length, 1) - 1) // PAGE
-        low, high = self.page(first), self.page(last)
-        return low, max(1, high - low + 1)
 
 
 class _Planner:
@@ -141,7 +55,7 @@ class _Planner:
             raise LimitReached(f"{name}: files of {cached:,} pages; too large to replay")
         self.plan.elapsed_ns = recording.elapsed_ns
         self._family = self._families()
-        self._compact = {number: _Compact() for number in set(self._family)}
+        self._compact = {number: CompactAddresses() for number in set(self._family)}
         self._readers: dict[tuple[int, int], int] = {}
         self._rows: list[dict[str, int]] = []
         self._device = (0, 1)
@@ -216,7 +130,7 @@ class _Planner:
     def threads(self, rows: list[dict[str, Any]]) -> None:
         """Operations of each thread, one after the other."""
         recording, plan = self.recording, self.plan
-        self._device = recorded_device(plan)
+        self._device = recorded_device(plan.reads)
         by_thread: list[list[dict[str, Any]]] = [[] for _ in recording.threads]
         for row in rows:
             by_thread[row["thread"]].append(row)
@@ -405,39 +319,6 @@ def plan_replay(trace: Trace, name: str) -> ReplayPlan:
     planner.mms()
     planner.threads(table)
     return planner.plan
-
-
-def recorded_device(plan: ReplayPlan, request_pages: int = REQUEST_PAGES) -> tuple[int, int]:
-    """(latency ns, bandwidth bytes/s) with which a device would have made the recorded waits.
-
-    Latency: the median wait of reads of up to 8 pages. Bandwidth: that with which a device that
-    moves one request of `request_pages` after the other, fed with the recorded reads at their
-    times, makes their readers wait as long in total as they did.
-    """
-    short = sorted(ns for _, pages, _, ns in plan.reads if pages <= 8 and ns > 0)
-    latency_ns = short[len(short) // 2] if short else 100_000
-    recorded_ns = sum(ns for _, _, _, ns in plan.reads)
-    low, high = 1_000_000, 100_000_000_000
-    for _ in range(40):
-        bandwidth = int((low * high) ** 0.5)
-        if _waits_ns(plan, request_pages, latency_ns, bandwidth) > recorded_ns:
-            low = bandwidth
-        else:
-            high = bandwidth
-    return latency_ns, high
-
-
-def _waits_ns(plan: ReplayPlan, request_pages: int, latency_ns: int, bandwidth: int) -> int:
-    """How long the readers that waited would have waited in total."""
-    free_ns, total_ns = 0, 0
-    for start_ns, pages, position, waited_ns in plan.reads:
-        begin_ns = max(free_ns, start_ns)
-        free_ns = begin_ns + pages * PAGE * 1_000_000_000 // bandwidth
-        if waited_ns > 0:
-            wanted = (max(0, position) // request_pages + 1) * request_pages
-            done_ns = begin_ns + min(pages, wanted) * PAGE * 1_000_000_000 // bandwidth
-            total_ns += max(latency_ns, done_ns - start_ns)
-    return total_ns
 
 
 def _recorded_figures(planner: _Planner) -> None:

@@ -16,11 +16,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from faultlock.trace.address_space import MADV_HUGEPAGE, MADV_RANDOM, MADV_SEQUENTIAL, PROT_EXEC
 from faultlock.trace.reconstruct import reconstruct
-from faultlock.trace.recording import FAULT, Operation, Recording
+from faultlock.trace.recording import FAULT, Operation
 from faultlock.trace.residency import Residency
 from faultlock.trace.store import Trace
 from faultlock.trace.thread_state import ThreadState
@@ -39,8 +37,8 @@ from tests.conformance.trace.readahead_model import (
     ReadaheadModel,
     ReadaheadState,
 )
+from tests.conformance.trace.recorded_page_cache import PAGES_BEHIND, PageCache
 
-_PAGES_BEHIND = 1 << 13  # of the model's page cache behind the end of a file
 ADVICE_FLAGS = {
     MADV_RANDOM: VM_RAND_READ,
     MADV_SEQUENTIAL: VM_SEQ_READ,
@@ -75,38 +73,6 @@ class Trigger:
     traced: list[Traced] = field(default_factory=list)
     cached: Any = None
     folio: tuple[int, int] = (0, 0)
-
-
-class PageCache:
-    """Which pages of each file are cached, in which folio; followed from the insertions."""
-
-    def __init__(self, recording: Recording) -> None:
-        self._recording = recording
-        self._heads: dict[int, Any] = {}
-
-    def heads(self, file: int) -> Any:
-        """First page of the folio of each page, -1: not cached; int32 per page."""
-        if file not in self._heads:
-            pages = self._recording.files[file].pages + _PAGES_BEHIND
-            self._heads[file] = np.full(pages, -1, dtype=np.int32)
-        return self._heads[file]
-
-    def add(self, file: int, index: int, pages: int) -> None:
-        """A folio was inserted."""
-        self.heads(file)[index : index + pages] = index
-
-    def cached(self, file: int) -> Any:
-        """One bool per page."""
-        return self.heads(file) >= 0
-
-    def folio(self, file: int, index: int) -> tuple[int, int]:
-        """First page and order of the folio at a page; a lone page when it was never seen."""
-        heads = self.heads(file)
-        head = int(heads[index])
-        if head < 0:
-            return index, 0
-        pages = int(np.count_nonzero(heads[head : head + 1024] == head))
-        return head, pages.bit_length() - 1
 
 
 class Feed:
@@ -231,7 +197,7 @@ class Conformance:
         self.feed = Feed(trace)
         recording = self.feed.recording
         longest = max((file.pages for file in recording.files), default=1)
-        self._model = ReadaheadModel(kernel_version, longest + _PAGES_BEHIND, max_order)
+        self._model = ReadaheadModel(kernel_version, longest + PAGES_BEHIND, max_order)
         self._states: dict[tuple[str, int], ReadaheadState] = {}
         self._of_file: dict[int, list[tuple[tuple[str, int], int]]] = {}
         self._unmapped: dict[tuple[int, int], tuple[str, int]] = {}
