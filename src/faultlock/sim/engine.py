@@ -245,7 +245,9 @@ def _next_burst(engine: Engine) -> tuple[int, int, int]:
     best_cpu, best_left, busy = -1, 0, 0
     for cpu in range(scalars[a.CPUS]):
         if engine.current[cpu] == 0 and engine.overhead[cpu] == 0:
-            continue
+            # Not idle when its overhead ended at the same moment as another CPU's burst.
+            if engine.queue_length[cpu] == 0:
+                continue
         busy += 1
         left = engine.overhead[cpu] + engine.burst[cpu]
         if best_cpu < 0 or left < best_left:

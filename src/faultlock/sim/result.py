@@ -166,6 +166,9 @@ def _vmstat(simulation: Any) -> dict[str, int]:
     }
     if "IO_SUBMIT" in names:
         found["reads"] = int(counts[names["IO_SUBMIT"], column])
+    hung = int(simulation.engine.scalars[a.RUNNING_THREADS])
+    if hung > 0:  # threads that had not ended their last operation two seconds after the end
+        found["hung_threads"] = hung
     found["redo_lookups"] = int(counts[names["FAULT_REDO"], column]) if "FAULT_REDO" in names else 0
     if "PGMAJFAULT" in names:  # its argument is 1 for a redo: the page that was read is gone
         found["redo_misses"] = int(counts[names["PGMAJFAULT"], column + 1])

@@ -164,6 +164,8 @@ def advance(simulation: Simulation, until_ns: int) -> bool:
     run_events(simulation.handle, simulation.step, simulation.run, until_ns)
     scalars = simulation.engine.scalars
     error = int(scalars[a.ERROR])
+    if error == STUCK and scalars[a.STOPPED]:
+        return True  # who waits for ever then is counted as hung (result.py)
     if error:
         raise FaultlockError(_failure(simulation, error, int(scalars[a.ERROR_DETAIL])))
     return int(scalars[a.RUNNING_THREADS]) <= 0
