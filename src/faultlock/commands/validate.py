@@ -21,6 +21,7 @@ Simulates every scenario of the files (default: the measurements that come with
 faultlock) and prints model against kernel, with the kernel's own run-to-run
 difference beside each error. Rate and mean are judged where n is 30 or more."""
 REGIME_REPLICATIONS = 20
+MIN_MEMORY_MIB = 512
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -52,9 +53,20 @@ def _wanted(arguments: argparse.Namespace) -> list[Group]:
                     f"--scenario {name}: not in these files; they have {', '.join(sorted(names))}"
                 )
         groups = [group for group in groups if group.name in arguments.scenario]
+    enough = [group for group in groups if _memory_mib(group) >= MIN_MEMORY_MIB]
+    if len(enough) < len(groups):
+        console.warn(
+            f"{len(groups) - len(enough)} scenarios with less than {MIN_MEMORY_MIB} MiB of memory "
+            "are left out: the simulator runs no reclaim yet"
+        )
+    groups = enough
     if not groups:
         raise FaultlockError("no scenario to compare; name a measurement file with scenarios")
     return groups
+
+
+def _memory_mib(group: Group) -> int:
+    return int(group.measurement.get("memory_mib", MIN_MEMORY_MIB))
 
 
 def result_of(arguments: argparse.Namespace) -> dict[str, Any]:
