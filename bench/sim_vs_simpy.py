@@ -2,8 +2,8 @@
 """Events a second of the engine and of SimPy on the same contended workload, on one core.
 
 Threads compute 5 us on one of the CPUs, take a FIFO mutex for 1 us, read from a device (1 ms)
-half of the time, and sleep 100 us.  An event is one thread asking for something: a CPU, the mutex, the
-device, a timer, or the end of one of these.  Prints one line for each; run it on a quiet machine.
+half of the time, and sleep 100 us.  An event is one thread asking for something: a CPU, the
+mutex, the device, a timer, or the end of one of these.  CPU time, one line for each.
 """
 
 from __future__ import annotations
