@@ -16,7 +16,7 @@ def main() -> int:
     """Run the fuzzer for the time given."""
     seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 30
     try:
-        import atheris
+        import atheris  # type: ignore[import-untyped,import-not-found,unused-ignore]
     except ImportError:
         print("atheris is not installed (pip install atheris): nothing fuzzed")
         return 0
@@ -33,7 +33,7 @@ def main() -> int:
         file.write_bytes(data)
         for read in (lambda: import_text(file).trace, lambda: read_trace(file)):
             try:
-                describe(read())
+                describe(read())  # type: ignore[no-untyped-call,unused-ignore]
             except FaultlockError as error:
                 if "\n" in str(error):
                     raise AssertionError(f"more than one line: {error}") from None
