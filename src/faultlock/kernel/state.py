@@ -56,7 +56,7 @@ gup_t = Range[-64, N_ADDRESS_PAGES]  # pages done, or a negative error
 N_SHADOWS = 1 + (N_FILE_PAGES - 1) * (LRU == 2)
 AGE_MASK = (1 << 30) - 1
 Age = Range[0, AGE_MASK]
-FolioCount = Range[0, N_FOLIOS * (1 << 9)]  # of pages in folios
+FolioCount = Range[0, min(N_FOLIOS * (1 << 9), (1 << 31) - 1)]  # of pages in folios
 
 
 class RwSemaphore(Struct):
