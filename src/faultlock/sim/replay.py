@@ -23,6 +23,7 @@ from faultlock.sim.engine import (
 )
 from faultlock.sim.handle import make_handle
 from faultlock.sim.model_tables import fill_tables
+from faultlock.sim.parameters import MAX_REFCOUNT
 from faultlock.sim.result import SimResult, collect
 from faultlock.sim.run import (
     Simulation,
@@ -31,7 +32,7 @@ from faultlock.sim.run import (
     advance,
     program_of,
 )
-from faultlock.sim.setup import MAX_REFCOUNT, Prepared
+from faultlock.sim.setup import Prepared
 from faultlock.trace.recorded_device import REQUEST_PAGES
 from faultlock.trace.replay_plan import KINDS, PlanVma, ReplayPlan
 from faultlock.workload.schema import Device, Kernel, Machine, Workload

@@ -9,47 +9,18 @@ from typing import Any
 from faultlock.errors import FaultlockError
 from faultlock.lang.layout import Layout
 from faultlock.lang.program import Program
-from faultlock.sim.memory_plan import Plan, PlannedVma, Process, Region, plan_memory
+from faultlock.sim.memory_plan import PlannedVma, Process, Region, plan_memory
+from faultlock.sim.parameters import (
+    ADVICE,
+    KINDS,
+    PAGE_BYTES,
+    PROC_FILES,
+    expanded,
+    ops_of,
+    parameters_of,
+)
 from faultlock.workload.operations import OPERATIONS, default_actor
-from faultlock.workload.schema import Operation, Threads, Workload
-
-PAGE_BYTES = 4096
-VMA_SPARE = 64  # for mmap, split and the like
-MAX_REFCOUNT = (1 << 31) - 1
-MAX_SIMULATED_CPUS = 1024
-KERNEL_SHARE_PAGES = 12_000  # memory the kernel itself needs when the workload does not say
-
-KINDS = {
-    "touch": "TOUCH",
-    "kernel_mode_fault": "KERNEL_MODE_FAULT",
-    "anon_touch": "ANON_TOUCH",
-    "fork": "FORK",
-    "mmap_munmap": "MMAP_MUNMAP",
-    "mprotect": "MPROTECT",
-    "read_proc": "READ_PROC",
-    "sleep": "SLEEP",
-    "compute": "COMPUTE",
-    "madvise": "MADVISE",
-    "populate": "POPULATE",
-    "populate_read": "POPULATE_READ",
-    "willneed": "MADVISE",
-    "gup": "GUP",
-    "mmap": "MMAP",
-    "munmap": "MUNMAP",
-    "vcpu": "VCPU",
-    "fuse_receive": "FUSE_RECEIVE",
-    "fuse_reply": "FUSE_REPLY",
-}
-PROC_FILES = {
-    "maps": 0,
-    "smaps": 1,
-    "smaps_rollup": 2,
-    "cmdline": 3,
-    "environ": 4,
-    "status": 6,
-    "stat": 6,
-}
-ADVICE = {"normal": 0, "random": 1, "sequential": 2, "willneed": 3, "dontneed": 4}
+from faultlock.workload.schema import Operation, Workload
 
 
 @dataclass
@@ -74,72 +45,6 @@ class Prepared:
     actors: list[str]
     interrupt: int  # its thread number
     reclaimer: int  # 0: none
-
-
-def _spare(count: int) -> int:
-    return max(count, 1)
-
-
-def expanded(workload: Workload) -> list[tuple[Threads, int, int]]:
-    """(group, number within its process, number within the group) of each thread."""
-    numbers: dict[str, int] = {}
-    found = []
-    for group in workload.threads:
-        for index in range(group.count):
-            number = numbers.get(group.process, 0)
-            numbers[group.process] = number + 1
-            found.append((group, number, index))
-    return found
-
-
-def ops_of(group: Threads) -> set[str]:
-    """Names of the operations of a group's loop."""
-    return {operation.op for operation in group.loop}
-
-
-def memory_pages(workload: Workload) -> int:
-    """Pages there are for the page cache and private memory."""
-    cache = workload.page_cache
-    if cache.limit_bytes:
-        # Above memory.high the charging task reclaims what it took: the lower of the two rules.
-        return min(cache.high_bytes or cache.limit_bytes, cache.limit_bytes) // PAGE_BYTES
-    kernel = cache.kernel_bytes // PAGE_BYTES or KERNEL_SHARE_PAGES
-    return max(workload.machine.memory_bytes // PAGE_BYTES - kernel, 1024)
-
-
-def parameters_of(workload: Workload, plan: Plan, threads: int, operations: int) -> dict[str, int]:
-    """The model's parameters for this workload."""
-    pages = max((pages for pages, _ in plan.caches), default=1)
-    per_mm = [len(process.vmas) for process in plan.processes.values()]
-    absent = sum(m.count for m in workload.mappings if not m.at_start)
-    available = memory_pages(workload)
-    vcpus = sum(group.count for group in workload.threads if "vcpu" in ops_of(group))
-    short = available < sum(pages for pages, _ in plan.caches)
-    device = workload.device
-    return {
-        "KERNEL_VERSION": workload.kernel.number,
-        "N_THREADS": threads,
-        "N_MMS": _spare(len(plan.processes)),
-        "N_VMAS": sum(per_mm) + absent + VMA_SPARE + threads,
-        "N_VMAS_PER_MM": max(per_mm, default=1) + absent + VMA_SPARE + threads,
-        "N_FILES": _spare(len(plan.files)),
-        "N_MAPPINGS": _spare(len(plan.caches)),
-        "N_FILE_PAGES": _spare(pages),
-        "N_ADDRESS_PAGES": max((p.end for p in plan.processes.values()), default=512),
-        "N_FOLIOS": min(available, sum(pages for pages, _ in plan.caches) + 1) + 1,
-        "N_REQUESTS": device.queue_depth * device.submit_queues + 1,
-        "MAX_REFCOUNT": MAX_REFCOUNT,
-        "MAX_WINDOW_PAGES": max(2 * workload.kernel.readahead_pages, 1024),
-        "FAULT_AROUND_PAGES": workload.kernel.fault_around_pages,
-        "MEMORY_PAGES": 0,
-        "LRU": 2 if short else 0,
-        "DIRECT_RECLAIM": int(short),
-        "N_VCPUS": vcpus,
-        "N_ASYNC_PF": 64 * vcpus,
-        "FORK_CHILD": 0,
-        "N_OPERATIONS": _spare(operations),
-        "IO_ERRORS": int(workload.device.error_rate > 0),
-    }
 
 
 class Builder:

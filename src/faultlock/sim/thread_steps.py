@@ -152,6 +152,7 @@ def one_record(engine: Engine, step: Any, thread: int, cpu: int, at: int) -> Non
 
 @numba.njit(cache=True)
 def handle_records(engine: Engine, step: Any, thread: int, cpu: int) -> None:
+    """All records of the last steps, in order (a wake-up may make new ones: none does)."""
     count = engine.out[0]
     if count == 0:
         return
@@ -189,6 +190,7 @@ def advance_model(engine: Engine, step: Any, run: Any, thread: int, cpu: int) ->
 
 @numba.njit(cache=True)
 def fail(engine: Engine, error: int, detail: int) -> None:
+    """Remember the first error; the run ends at it."""
     if engine.scalars[a.ERROR] == OK:
         engine.scalars[a.ERROR] = error
         engine.scalars[a.ERROR_DETAIL] = detail

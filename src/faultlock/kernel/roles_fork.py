@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The operation fork of a workload's thread, and its child (see roles.py)."""
+
+
+def operation_fork(task: Task, operation: Operation):
+    """fork; the child exits at once; wait for it.
+
+    Source: fork, __malloc_fork_lock_parent, waitpid of the C library
+    Context: user mode
+    Returns: nothing
+    Left out: nothing
+    """
+    emit("OP_BEGIN", operation.number)
+    cpu("user_fork_before")
+    fork_heaps(task)
+    machine.forker = current
+    cpu("fork")
+    sys_fork()
+    cpu("fork_exit")
+    cpu("fork_wake_child")
+    task.child_done = None
+    start_child_thread(task.child)
+    user_stack(task)
+    fork_heaps(task)
+    cpu("user_fork_after")
+    emit("OP_END", operation.number)
+    user_heap(task)
+    cpu("wait_for_child")
+    if wait_for_child(task):
+        wait(current.wait_woken, on=task)
+    cpu("release_task")
+
+
+def fork_heaps(task: Task):
+    """The C library locks every heap around fork, and unlocks it: it writes to each.
+
+    Source: __malloc_fork_lock_parent, glibc 2.36
+    Context: user mode
+    Returns: nothing
+    Left out: nothing
+    """
+    count = task.heap_count
+    for i in range(0, count):
+        user_write(task.heaps + i * task.heap_stride, 0)
+
+
+@atomic
+def start_child_thread(child: Thread):
+    """wake_up_new_task: the child may run.
+
+    Source: wake_up_new_task, kernel/sched/core.c, 6.12
+    Context: parent, kernel mode
+    Returns: nothing
+    Left out: nothing
+    """
+    emit("TASK_NEW", child)
+    child.wait_granted = True
+
+
+@atomic
+def wait_for_child(task: Task) -> bool:
+    """Has the parent to wait, or has the child exited already?
+
+    Source: do_wait, kernel/exit.c, 6.12
+    Context: parent
+    Returns: True: wait for wait_woken
+    Left out: nothing
+    """
+    if task.child_done is not None:
+        return False
+    current.wait_woken = False
+    task.child_done = current
+    return True
+
+
+@atomic
+def child_exits(task: Task):
+    """exit_notify: wake the parent if it waits.
+
+    Source: exit_notify, do_notify_parent, kernel/exit.c, 6.12
+    Context: child
+    Returns: nothing
+    Left out: nothing
+    """
+    current.wait_granted = False
+    if task.child_done is None:
+        task.child_done = current
+    else:
+        task.child_done.wait_woken = True
