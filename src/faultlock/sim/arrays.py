@@ -191,6 +191,53 @@ class Engine(NamedTuple):
     log: np.ndarray[Any, Any]  # [row, 6]: time, thread, event, a, b, c
 
 
+# Every array but memory: fields by shape.  A word is a count that make_engine is told.
+SHAPES: tuple[tuple[tuple[str | int, ...], str], ...] = (
+    ((N_SCALARS,), "scalars"),
+    ((8 + 4 * 1100,), "out"),
+    (("timer",), "heap_time heap_order heap_soft heap_kind heap_who"),
+    (
+        ("thread",),
+        "state cpu_of vruntime deadline vlag on_rq delayed left unit random op op_since "
+        "round_since wait_since wait_struct wait_reference wait_label wait_root "
+        "wait_depth",
+    ),
+    (("thread", CHAIN_LINKS, CHAIN_COLUMNS), "wait_chain"),
+    (
+        ("cpu",),
+        "current resched overhead burst burst_unit debt exec_start ticking queue_first "
+        "queue_length vruntime_sum busy_ns",
+    ),
+    (("cpu", "ring"), "queue"),
+    (("cost",), "cost_ns cost_unit"),
+    (("event",), "event_role"),
+    (("event", 4), "event_count"),
+    (("choice",), "choice_role"),
+    (("distribution", 6), "distributions"),
+    (("bin", 2), "bins"),
+    (("operation",), "op_think op_time op_actor op_zipf"),
+    (("actor", N_BUCKETS), "buckets"),
+    (("actor", 4), "totals"),
+    (("request",), "request_next request_pages request_cpu"),
+    ((LOCK_KINDS,), "kind_struct kind_offset"),
+    (("slot",), "lock_key"),
+    (("slot", HELD_SLOTS), "lock_holder"),
+    ((LOCK_KINDS + 1, ROOT_KINDS, 3), "waits"),
+    ((LOCK_KINDS + 1, N_BUCKETS), "wait_buckets"),
+    (("actor", ROOT_KINDS), "actor_waits"),
+    ((WORST_CHAINS, CHAIN_LINKS, CHAIN_COLUMNS), "chains"),
+    ((WORST_CHAINS, 3), "chain_size"),
+    (("row", 6), "log"),
+)
+TYPES: dict[str, type] = {
+    "random": np.uint64,
+    "cost_ns": np.float64,
+    "distributions": np.float64,
+    "bins": np.float64,
+    "op_zipf": np.float64,
+}
+
+
 def make_engine(
     *,
     memory: np.ndarray[Any, np.dtype[np.uint8]],
@@ -208,85 +255,28 @@ def make_engine(
 ) -> Engine:
     """Zeroed arrays for a model of these sizes (all counts, not bytes)."""
     rows = threads + 1
-    slots = ring = 1
-    while ring < rows:
-        ring *= 2
-    while slots < 4 * rows:
-        slots *= 2
-
-    def zeros(*shape: int) -> np.ndarray[Any, Any]:
-        return np.zeros(shape, dtype=np.int64)
-
-    heap = threads + requests + cpus + 16
-    engine = Engine(
-        scalars=zeros(N_SCALARS),
-        memory=memory,
-        out=zeros(8 + 4 * 1100),
-        heap_time=zeros(heap),
-        heap_order=zeros(heap),
-        heap_soft=zeros(heap),
-        heap_kind=zeros(heap),
-        heap_who=zeros(heap),
-        state=zeros(rows),
-        cpu_of=zeros(rows),
-        vruntime=zeros(rows),
-        deadline=zeros(rows),
-        vlag=zeros(rows),
-        on_rq=zeros(rows),
-        delayed=zeros(rows),
-        left=zeros(rows),
-        unit=zeros(rows),
-        random=np.zeros(rows, dtype=np.uint64),
-        op=zeros(rows),
-        op_since=zeros(rows),
-        round_since=zeros(rows),
-        wait_since=zeros(rows),
-        wait_struct=zeros(rows),
-        wait_reference=zeros(rows),
-        wait_label=zeros(rows),
-        wait_root=zeros(rows),
-        wait_chain=zeros(rows, CHAIN_LINKS, CHAIN_COLUMNS),
-        wait_depth=zeros(rows),
-        current=zeros(cpus),
-        resched=zeros(cpus),
-        overhead=zeros(cpus),
-        burst=zeros(cpus),
-        burst_unit=zeros(cpus),
-        debt=zeros(cpus),
-        exec_start=zeros(cpus),
-        ticking=zeros(cpus),
-        queue=zeros(cpus, ring),
-        queue_first=zeros(cpus),
-        queue_length=zeros(cpus),
-        vruntime_sum=zeros(cpus),
-        busy_ns=zeros(cpus),
-        cost_ns=np.zeros(max(costs, 1), dtype=np.float64),
-        cost_unit=zeros(max(costs, 1)),
-        event_role=zeros(max(events, 1)),
-        event_count=zeros(max(events, 1), 4),
-        choice_role=zeros(max(choices, 1)),
-        distributions=np.zeros((max(distributions, 1), 6), dtype=np.float64),
-        bins=np.zeros((max(bins, 1), 2), dtype=np.float64),
-        op_think=zeros(max(operations, 1)),
-        op_time=zeros(max(operations, 1)),
-        op_zipf=np.zeros(max(operations, 1), dtype=np.float64),
-        op_actor=zeros(max(operations, 1)),
-        buckets=zeros(max(actors, 1), N_BUCKETS),
-        totals=zeros(max(actors, 1), 4),
-        request_next=zeros(requests + 1),
-        request_pages=zeros(requests + 1),
-        request_cpu=zeros(requests + 1),
-        kind_struct=zeros(LOCK_KINDS),
-        kind_offset=zeros(LOCK_KINDS),
-        lock_key=zeros(slots),
-        lock_holder=zeros(slots, HELD_SLOTS),
-        waits=zeros(LOCK_KINDS + 1, ROOT_KINDS, 3),
-        wait_buckets=zeros(LOCK_KINDS + 1, N_BUCKETS),
-        actor_waits=zeros(max(actors, 1), ROOT_KINDS),
-        chains=zeros(WORST_CHAINS, CHAIN_LINKS, CHAIN_COLUMNS),
-        chain_size=zeros(WORST_CHAINS, 3),
-        log=zeros(max(log_rows, 1), 6),
-    )
+    sizes = {
+        "thread": rows,
+        "cpu": cpus,
+        "timer": threads + requests + cpus + 16,
+        "ring": _power_of_two(rows),
+        "slot": _power_of_two(4 * rows),
+        "request": requests + 1,
+    }
+    counts = {
+        "cost": costs, "event": events, "choice": choices, "distribution": distributions,
+        "bin": bins, "operation": operations, "actor": actors, "row": log_rows,
+    }  # fmt: skip
+    sizes |= {name: max(count, 1) for name, count in counts.items()}
+    arrays: dict[str, np.ndarray[Any, Any]] = {
+        name: np.zeros(
+            tuple(sizes[part] if isinstance(part, str) else part for part in shape),
+            dtype=TYPES.get(name, np.int64),
+        )
+        for shape, names in SHAPES
+        for name in names.split()
+    }
+    engine = Engine(memory=memory, **arrays)
     scalars = engine.scalars
     scalars[CPUS], scalars[THREADS], scalars[LOG_LIMIT] = cpus, threads, log_rows
     scalars[FOLIO_KIND] = -1
@@ -294,3 +284,10 @@ def make_engine(
     scalars[STATE_ADDRESS] = memory.ctypes.data
     scalars[OUT_ADDRESS] = engine.out.ctypes.data
     return engine
+
+
+def _power_of_two(least: int) -> int:
+    size = 1
+    while size < least:
+        size *= 2
+    return size

@@ -244,10 +244,10 @@ def _next_burst(engine: Engine) -> tuple[int, int, int]:
     scalars = engine.scalars
     best_cpu, best_left, busy = -1, 0, 0
     for cpu in range(scalars[a.CPUS]):
-        if engine.current[cpu] == 0 and engine.overhead[cpu] == 0:
-            # Not idle when its overhead ended at the same moment as another CPU's burst.
-            if engine.queue_length[cpu] == 0:
-                continue
+        idle = engine.current[cpu] == 0 and engine.overhead[cpu] == 0
+        # Not idle when its overhead ended at the same moment as another CPU's burst.
+        if idle and engine.queue_length[cpu] == 0:
+            continue
         busy += 1
         left = engine.overhead[cpu] + engine.burst[cpu]
         if best_cpu < 0 or left < best_left:
