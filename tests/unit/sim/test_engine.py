@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy
 
 from faultlock.sim import arrays as a
-from faultlock.sim.engine import OK
+from faultlock.sim.thread_steps import OK
 from tests.unit.sim.small_engine import contended
 
 
