@@ -15,6 +15,7 @@ from typing import Any
 
 from faultlock.errors import FaultlockError
 from faultlock.measure.measurement import check_measurement
+from faultlock.workload.measurement_scenario import QEMU_CLOCK
 
 DATA = Path(__file__).parent / "data"
 FACTS_SCHEMA = "faultlock-facts/1"
@@ -45,6 +46,9 @@ class Fact:
     rest_of_fault_ms: float
     latency_ns: int
     started_after_ms: float
+    kernel: str = "linux-6.12"
+    clock: str = QEMU_CLOCK
+    cpus: int = 1
 
 
 def shipped_files() -> list[Path]:
@@ -128,6 +132,7 @@ def read_facts(document: Mapping[str, Any], where: str, known: Iterable[str]) ->
     try:
         latency = int(document["device"]["latency_ns"])
         started = float(document["started_after_ms"])
+        machine = str(document["kernel"]), str(document["clock"]), int(document["cpus"])
         for policy, rows in document["policies"].items():
             check_policy(policy, known, where)
             for row in rows:
@@ -141,6 +146,7 @@ def read_facts(document: Mapping[str, Any], where: str, known: Iterable[str]) ->
                         float(row["rest_of_fault_ms"]),
                         latency,
                         started,
+                        *machine,
                     )
                 )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

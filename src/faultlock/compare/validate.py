@@ -10,7 +10,7 @@ when all of them lie within the range of the model's replications, widened by 10
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,7 @@ class Ordering:
 class FactRow:
     """One fact: kernel and model in ms, and whether the model is within 5 % or 0.1 ms."""
 
+    file: str
     policy: str
     operation: str
     beside: str
@@ -160,12 +161,10 @@ def orderings(rows: Iterable[Row]) -> list[Ordering]:
     return found
 
 
-def fact_rows(facts: Iterable[Any], model: Mapping[tuple[str, str, str], Any]) -> list[FactRow]:
-    """Judge both times of each fact.  model: (policy, operation, beside) -> (operation_ms,
-    rest_of_fault_ms)."""
+def fact_rows(facts: Iterable[Any], model: Iterable[tuple[float, float]]) -> list[FactRow]:
+    """Judge both times of each fact.  model: (operation_ms, rest_of_fault_ms) of each of them."""
     rows = []
-    for fact in facts:
-        predicted = model[fact.policy, fact.operation, fact.beside]
+    for fact, predicted in zip(facts, model, strict=True):
         for quantity, kernel, value in (
             ("operation_ms", fact.operation_ms, predicted[0]),
             ("rest_of_fault_ms", fact.rest_of_fault_ms, predicted[1]),
@@ -173,9 +172,33 @@ def fact_rows(facts: Iterable[Any], model: Mapping[tuple[str, str, str], Any]) -
             limit = max(FACT_ABSOLUTE_MS, FACT_RELATIVE * kernel)
             right = abs(value - kernel) <= limit
             rows.append(
-                FactRow(fact.policy, fact.operation, fact.beside, quantity, value, kernel, right)
-            )
+                FactRow(
+                    fact.file, fact.policy, fact.operation, fact.beside, quantity, value, kernel,
+                    right,
+                )
+            )  # fmt: skip
     return rows
+
+
+def _row_document(row: Row) -> dict[str, Any]:
+    return {
+        "file": row.file,
+        "policy": row.policy,
+        "scenario": row.scenario,
+        "actor": row.actor,
+        "metric": row.metric,
+        "model": round(row.model, 3),
+        "kernel": round(row.kernel, 3),
+        "rel_error": round(row.rel_error, 5),
+        "noise": None if row.noise is None else round(row.noise, 5),
+        "regime": row.regime,
+        "regime_right": row.regime_right,
+        "judged": row.judged,
+    }
+
+
+def _fact_document(row: FactRow) -> dict[str, Any]:
+    return {**asdict(row), "model": round(row.model, 4), "kernel": round(row.kernel, 4)}
 
 
 def summary(
@@ -185,28 +208,13 @@ def summary(
     judged = [row for row in rows if row.judged]
     errors = [abs(row.rel_error) for row in judged if not row.regime]
     regimes = [row for row in judged if row.regime]
-    by_fact: dict[tuple[str, str, str], bool] = {}
+    by_fact: dict[tuple[str, str, str, str], bool] = {}
     for fact in facts:
-        key = (fact.policy, fact.operation, fact.beside)
+        key = (fact.file, fact.policy, fact.operation, fact.beside)
         by_fact[key] = by_fact.get(key, True) and fact.right
     return {
-        "rows": [
-            {
-                "file": row.file,
-                "policy": row.policy,
-                "scenario": row.scenario,
-                "actor": row.actor,
-                "metric": row.metric,
-                "model": round(row.model, 3),
-                "kernel": round(row.kernel, 3),
-                "rel_error": round(row.rel_error, 5),
-                "noise": None if row.noise is None else round(row.noise, 5),
-                "regime": row.regime,
-                "regime_right": row.regime_right,
-                "judged": row.judged,
-            }
-            for row in rows
-        ],
+        "rows": [_row_document(row) for row in rows],
+        "fact_rows": [_fact_document(row) for row in facts],
         "median_abs_rel_error": float(np.median(errors)) if errors else None,
         "p90_abs_rel_error": float(np.percentile(errors, 90)) if errors else None,
         "n": len(errors),
