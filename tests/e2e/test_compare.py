@@ -59,24 +59,29 @@ def test_the_text_has_verdict_table_counters_and_chains(capsys: pytest.CaptureFi
 
 
 def test_mail_fits_72_columns_and_the_page_is_whole(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = tmp_path / "page.html"
+    monkeypatch.setattr("sys.argv", ["faultlock", "compare", *["--set", "duration=60ms"] * 9])
     arguments = ["compare", "drop-retry", "hold", "-w", "ground-truth/fork_8f8v", *SHORT]
     code, text, _ = ran([*arguments, "--mail", "--html", str(page)], capsys)
     assert code == 0 and max(map(len, text.splitlines())) <= 72
+    assert text.count("duration=60ms") == 9 and " \\\n    " in text
     assert "</html>" in page.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["compare", "hodl"], "did you mean hold?"),
-    (["compare", "-w", "fork-strom"], "fork-storm"),
-    (["compare", "hold", "hold"], "named twice"),
-    (["compare", "--replications", "0"], "--replications 0: 1 to 1000"),
-    (["compare", "--workers", "0"], "--workers is at least 1"),
-    (["compare", "--set", "device.latency=-1ms"], "device.latency"),
-    (["compare", "--set", "device.latncy=1ms"], "latency"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compare", "hodl"], "did you mean hold?"),
+        (["compare", "-w", "fork-strom"], "fork-storm"),
+        (["compare", "hold", "hold"], "named twice"),
+        (["compare", "--replications", "0"], "--replications 0: 1 to 1000"),
+        (["compare", "--workers", "0"], "--workers is at least 1"),
+        (["compare", "--set", "device.latency=-1ms"], "device.latency"),
+        (["compare", "--set", "device.latncy=1ms"], "latency"),
+    ],
+)
 def test_wrong_input_is_one_clear_line(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -66,8 +66,19 @@ def _letter(
     if extra:
         blocks.append("\n".join(extra))
     blocks += [_filled(note) for note in notes]
-    blocks.append(f"{version_line()}\n  $ {command}")
+    blocks.append("\n".join([_filled(version_line()), *command_lines(command)]))
     return "\n\n".join(blocks) + "\n"
+
+
+def command_lines(command: str) -> list[str]:
+    """The command behind a prompt; a long one goes on behind a backslash, as a shell reads it.
+
+    A single word that is wider than a line stays whole: cut, it would be another word."""
+    folded = textwrap.wrap(
+        command, MAIL_COLUMNS - 6, break_long_words=False, break_on_hyphens=False
+    )
+    lines = [f"  $ {folded[0]}", *(f"    {line}" for line in folded[1:])]
+    return [f"{line} \\" for line in lines[:-1]] + lines[-1:]
 
 
 def _filled(text: str) -> str:
@@ -94,8 +105,9 @@ def _step_text(step: Mapping[str, Any], room: int) -> list[str]:
     said = f"{step['function']}: {step['text']}"
     lines = textwrap.wrap(said, room, subsequent_indent="  ", break_long_words=True)
     if step.get("note"):
-        lines += textwrap.wrap(f"({step['note']})", room, initial_indent="  ",
-                               subsequent_indent="   ")
+        lines += textwrap.wrap(
+            f"({step['note']})", room, initial_indent="  ", subsequent_indent="   "
+        )
     return lines
 
 
