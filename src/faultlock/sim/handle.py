@@ -8,6 +8,7 @@ compile and to call; a numba StructRef with the same fields is one pointer.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numba
@@ -29,6 +30,7 @@ class EngineHandle(structref.StructRefProxy):
 structref.define_boxing(EngineType, EngineHandle)
 
 
+@functools.cache  # compiling it takes a second, more than many a simulation
 def _constructor(fields: tuple[tuple[str, Any], ...]) -> Any:
     struct_type = EngineType(fields)
     names = [name for name, _ in fields]
