@@ -60,7 +60,7 @@ def _wanted(arguments: argparse.Namespace) -> tuple[list[Group], list[Fact]]:
     if len(enough) < len(groups):
         console.warn(
             f"{len(groups) - len(enough)} scenarios with less than {MIN_MEMORY_MIB} MiB of memory "
-            "are left out: the simulator runs no reclaim yet"
+            "are left out: memory pressure is not compared yet"
         )
     if not enough and not facts:
         raise FaultlockError("nothing to compare; name a measurement file with scenarios or facts")

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -203,13 +203,3 @@ def simulate(
             progress(number / slices)
     advance(simulation, limit)
     return collect(simulation)
-
-
-def parameters_shown(workload: Workload) -> Mapping[str, Any]:
-    """What a report says about the run besides the workload's name."""
-    return {
-        "duration_ns": workload.duration_ns,
-        "cpus": workload.machine.cpus,
-        "kernel": workload.kernel.version,
-        "costs": workload.machine.costs,
-    }
