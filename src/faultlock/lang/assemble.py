@@ -129,7 +129,6 @@ def _program(
         labels.functions,
         [labels.steps[label] for label in sorted(labels.steps)],
         labels.return_sites,
-        _call_depths(labels),
         threads,
         roles,
         setups[-1] if setups else None,
@@ -305,20 +304,6 @@ def _compile_atomic(symbols: Symbols, function: FunctionSource, statistics: bool
         function.node.lineno,
         ast.get_docstring(function.node) or "",
     )
-
-
-def _call_depths(labels: Labels) -> dict[str, int]:
-    depths = {name: 0 for name in labels.functions}
-    for _ in depths:
-        changed = False
-        for name, function in labels.functions.items():
-            for callee in function.calls:
-                if callee in depths and depths[callee] < depths[name] + 1:
-                    depths[callee] = depths[name] + 1
-                    changed = True
-        if not changed:
-            break
-    return depths
 
 
 def _properties(space: Namespace) -> list[Property]:

@@ -239,7 +239,6 @@ class Writer(TextWriter):
         status = self.define(f"extractvalue {{ i64, i32 }} {result}, 1")
         failed = self.define(f"icmp ne i32 {status}, 0")
         if not self.ended:
-            self.body_may_fail = True
             self.propagated.append((status, self.block))
             go_on = self.name("ok")
             self.end(f"br i1 {failed}, label %propagate, label %{go_on}, !prof !2")

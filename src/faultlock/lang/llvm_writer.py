@@ -30,7 +30,6 @@ class TextWriter:
         self.propagated: list[tuple[str, str]] = []  # (status of a call, block it comes from)
         self.atomic_values: dict[str, str] = {}  # parameters that are never assigned
         self.cells: dict[str, str] = {}  # locals of an atomic function: allocas
-        self.body_may_fail = False
 
     # ---- text ----------------------------------------------------------------------------------
 
@@ -73,7 +72,6 @@ class TextWriter:
         """Leave the function with (status, number) when the i1 `test` is false."""
         if test == "true" or self.ended:
             return
-        self.body_may_fail = True
         label = self.failures.setdefault((status, number), f"fail{status}_{number}")
         go_on = self.name("ok")
         self.end(f"br i1 {test}, label %{go_on}, label %{label}, !prof !1")

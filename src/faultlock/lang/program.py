@@ -189,7 +189,6 @@ class Program:
     functions: dict[str, StepFunction]
     steps: list[Step]  # steps[label - 1].label == label; label 0 = finished
     return_sites: dict[str, list[int]]
-    frames: dict[str, int]  # step function -> nesting depth order key (callers before callees)
     threads: list[ThreadEntry]  # scenario threads in order, one entry per thread
     roles: dict[str, int]  # simulator roles: name -> entry label
     setup: str | None  # atomic function that makes the initial state

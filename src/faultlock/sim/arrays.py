@@ -27,7 +27,6 @@ from faultlock.sim import compiled as compiled  # before any function is compile
     TICK_NS,
     SLACK_NS,
     SLICE_NS,
-    SLICE_MIN_NS,
     IRQ_THREAD,
     STATE_ADDRESS,
     OUT_ADDRESS,
@@ -40,7 +39,6 @@ from faultlock.sim import compiled as compiled  # before any function is compile
     COST_SWITCH,
     COST_BLOCK,
     COST_IDLE_EXIT,
-    COST_IDLE_ENTRY,
     QUEUE_DEPTH,
     IN_SERVICE,
     QUEUED_FIRST,
@@ -54,17 +52,14 @@ from faultlock.sim import compiled as compiled  # before any function is compile
     IN_IRQ,
     IRQ_CPU,
     IRQ_TIME,
-    CHAIN_COUNT,
     LOG_LENGTH,
     LOG_LIMIT,
     ERROR,
     ERROR_DETAIL,
-    DEVICE_RANDOM,
-    RUNNABLE_LIMIT,
     FINISH_LIMIT,
     FOLIO_KIND,
     N_SCALARS,
-) = range(48)
+) = range(43)
 
 # states of a thread
 NEW, RUNNABLE, RUNNING, BLOCKED, ASLEEP, FINISHED = range(6)

@@ -28,7 +28,7 @@ class Builder:
     def __init__(self, name: str = "test", **parameters: int) -> None:
         self.program = ir.Program(
             name=name, parameters=parameters, structs={}, atomics={}, functions={}, steps=[],
-            return_sites={}, frames={}, threads=[], roles={}, setup=None, properties=[],
+            return_sites={}, threads=[], roles={}, setup=None, properties=[],
             cost_names=["entry", "lookup"], choice_names=["which", "other"],
             event_names=["E0", "E1", "E2"],
             assertions=[ir.Assertion("S1", f"text {n}", "t.py", n) for n in range(20)],
