@@ -21,17 +21,21 @@ REPLAY_EXEC = 10
 REPLAY_EXIT = 11
 REPLAY_READ = 12
 REPLAY_SLEEP = 13
+REPLAY_BRK = 14
+REPLAY_MREMAP = 15
 
 
 class ReplayOperation(Struct, count=N_REPLAY_OPERATIONS):
     """One operation. Addresses and lengths are in pages."""
 
-    kind: Const[Range[0, 15]]
+    kind: Const[Range[0, 31]]
     next_operation: Const[ReplayOperation]
     compute_ns: Const[int]  # on the CPU before it
     sleep_us: Const[int]
     address: Const[Address]
     pages: Const[Address]
+    new_address: Const[Address]  # of brk: the new end; of mremap: where it went
+    new_pages: Const[Address]
     write: Const[bool]
     vm_flags: Const[vm_flags_t]  # of mmap and mprotect
     advice: Const[Range[0, 31]]
@@ -140,6 +144,35 @@ def replay_exec(task: ReplayThread, operation: ReplayOperation):
     mmput(old)
 
 
+def replay_mremap(old: Address, pages: Address, new: Address, new_pages: Address):
+    """mremap(2) to the address that it went to.
+
+    Source: mremap, mremap_to, mm/mremap.c, 6.12
+    Context: nothing held
+    Returns: nothing
+    Left out: MREMAP_DONTUNMAP, a second mapping of a shared one (old length 0)
+    """
+    if new == old:
+        sys_mremap(old, pages, new_pages, False)
+        return
+    mm = current.mm
+    if not mmap_write_lock_killable(mm):
+        return
+    moved = min(pages, new_pages)
+    if pages > moved:
+        do_vmi_munmap(mm, old + moved, old + pages, False)
+    if new_pages > 0:
+        do_vmi_munmap(mm, new, new + new_pages, False)
+    vma = vma_lookup(mm, old)
+    if vma is not None:
+        if move_vma(vma, old, moved, new):
+            vma = vma_lookup(mm, new)
+            if vma is not None:
+                if new_pages > moved:
+                    vma_expand(vma, new, new + new_pages)
+    mmap_write_unlock(mm)
+
+
 def replay_call(operation: ReplayOperation):
     """A system call on the address space.
 
@@ -160,6 +193,10 @@ def replay_call(operation: ReplayOperation):
         do_mprotect(address, end, operation.vm_flags)
     elif kind == REPLAY_MADVISE:
         do_madvise(address, end, operation.advice)
+    elif kind == REPLAY_BRK:
+        sys_brk(address, operation.new_address)
+    elif kind == REPLAY_MREMAP:
+        replay_mremap(address, operation.pages, operation.new_address, operation.new_pages)
 
 
 def replay_operation(task: ReplayThread, operation: ReplayOperation):

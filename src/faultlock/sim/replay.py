@@ -196,7 +196,8 @@ class ReplayBuilder:
             )
         for name in ("kind", "compute_ns", "sleep_us", "address", "pages", "write", "advice"):
             self._column(name, operations[name])
-        self._column("pgoff", operations["pgoff"])
+        for name in ("new_address", "new_pages", "pgoff"):
+            self._column(name, operations[name])
         self._column("vm_flags", flags)
         self._column("next_operation", following)
         self._column("file", operations["file"] + 1)

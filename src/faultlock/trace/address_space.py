@@ -65,6 +65,7 @@ class AddressSpace:
         self.number = number
         self.pointer: int | None = None
         self.brk_start = 0
+        self.brk = 0
         self._record = record
         self._next_number = next_number
         self._starts: list[int] = []
@@ -210,6 +211,7 @@ class AddressSpace:
         """The program break after a call of brk; the first one seen is where the heap starts."""
         if not self.brk_start:
             self.brk_start = brk
+        self.brk = brk
         heap_end = _up(brk)
         start = _up(self.brk_start)
         self.remove(now_ns, heap_end, max(heap_end, start + (1 << 30)))
@@ -226,7 +228,7 @@ class AddressSpace:
             copy = child._copy(vma, vma.start, vma.end, now_ns)
             copy.mm = child.number
             child._insert(copy)
-        child.brk_start = self.brk_start
+        child.brk_start, child.brk = self.brk_start, self.brk
 
     def observe_file(self, now_ns: int, address: int, index: int, open_file: OpenFile) -> Vma:
         """The mapping behind a file fault that no known mapping explains; inferred ones grow.

@@ -107,6 +107,8 @@ class FaultEvents:
         if vma.inferred and fault.fetch:
             vma.prot |= PROT_EXEC
         fault.vma, fault.open_file = vma.number, vma.open_file.number if vma.open_file else -1
+        # Fault-around served the page, so it is within the file, whatever else is.
+        self._world.within(fault.file, fault.index)
 
     def _index_in(self, space: AddressSpace, fault: Operation, first: int, last: int) -> int:
         """The page of a fault that fault-around served without mm_filemap_fault, or -1.

@@ -168,6 +168,7 @@ class ProcessEvents:
         elif name == "madvise":
             space.advise(now_ns, call.address, call.length, call.flags)
         elif name == "mremap":
+            call.new_address, call.new_length = result, values["new_length"]
             space.move(
                 now_ns,
                 call.address,
@@ -177,6 +178,7 @@ class ProcessEvents:
                 call.flags,
             )
         elif name == "brk":
+            call.address, call.new_address = space.brk or result, result
             space.set_brk(now_ns, result)
 
     def _mmap(

@@ -36,6 +36,8 @@ class Operation:
     index: int = -1
     address: int = 0
     length: int = 0
+    new_address: int = 0  # mremap: where it went; brk: the new end of the heap
+    new_length: int = 0
     prot: int = 0
     flags: int = 0
     result: int = 0

@@ -25,7 +25,6 @@ from faultlock.trace.store import Trace
 
 CLONE_VM = 0x100
 MAX_PAGES_IN_CACHE = 1 << 23
-MAX_ADDRESS_PAGES = 1 << 28
 # Advice that the kernel text knows and that changes what later operations meet.
 _ADVICE = {0, 1, 2, 3, 4, 8, 10, 11, 14, 15, 18, 19}
 
@@ -74,6 +73,9 @@ class _Planner:
         """Note every page that anything refers to, then compact."""
         for vma in self.recording.vmas:
             space = self._compact[self._family[vma.mm]]
+            if vma.open_file is not None:
+                # An address tells the page of the file by its distance from the mapping's start.
+                space.use_all(vma.start // PAGE, -(-vma.end // PAGE))
             space.use(vma.start // PAGE)
             space.use((vma.end - 1) // PAGE)
         for row in rows:
@@ -81,10 +83,24 @@ class _Planner:
                 space = self._compact[self._family[row["mm"]]]
                 space.use(row["address"] // PAGE)
                 space.use((row["address"] + max(row["length"], 1) - 1) // PAGE)
-        pages = max(space.finish() for space in self._compact.values())
-        if pages > MAX_ADDRESS_PAGES:
-            raise LimitReached(f"{self.plan.name}: address space of {pages:,} pages is too large")
-        self.plan.address_pages = pages
+                if row["new_address"]:
+                    self._use_new(space, row)
+        try:
+            self.plan.address_pages = max(space.finish() for space in self._compact.values())
+        except LimitReached as error:
+            raise LimitReached(f"{self.plan.name}: {error}") from None
+
+    def _use_new(self, space: CompactAddresses, row: dict[str, Any]) -> None:
+        """Both ranges of a mremap move page by page; of brk the two ends matter."""
+        space.use(row["new_address"] // PAGE)
+        for name in ("address", "new_address"):
+            space.use(-(-row[name] // PAGE))
+        if row["kind"] == "mremap" and not -4096 < row["result"] < 0:
+            for start, length in (
+                (row["address"], row["length"]),
+                (row["new_address"], row["new_length"]),
+            ):
+                space.use_all(start // PAGE, -(-(start + length) // PAGE))
 
     def _span(self, mm: int, start: int, length: int) -> tuple[int, int]:
         return self._compact[self._family[mm]].span(start, length)
@@ -226,7 +242,10 @@ class _Planner:
 
     def _call(self, row: dict[str, Any], made: dict[str, int]) -> None:
         kind = row["kind"]
-        if kind not in ("mmap", "munmap", "mprotect", "madvise") or not row["length"]:
+        if kind == "brk":
+            self._brk(row, made)
+            return
+        if kind not in _RANGE_CALLS or not row["length"]:
             return
         if kind == "madvise" and row["flags"] not in _ADVICE:
             return
@@ -234,6 +253,10 @@ class _Planner:
         made.update(kind=KINDS[kind], address=page, pages=pages)
         if kind == "madvise":
             made["advice"] = row["flags"]
+        if kind == "mremap":
+            made["new_address"], made["new_pages"] = self._span(
+                row["mm"], row["new_address"], row["new_length"]
+            )
         if kind in ("mmap", "mprotect"):
             made["prot"] = row["prot"]
         if kind == "mmap":
@@ -242,6 +265,13 @@ class _Planner:
             if row["open_file"] >= 0:
                 made["file"] = self._open(row["open_file"])
                 made["pgoff"] = vma.offset // PAGE
+
+    def _brk(self, row: dict[str, Any], made: dict[str, int]) -> None:
+        """The ends of the heap before and after, rounded up to pages."""
+        ends = [-(-row[name] // PAGE) * PAGE for name in ("address", "new_address")]
+        old, new = (self._span(row["mm"], end, PAGE)[0] for end in ends)
+        if 0 not in (old, new):
+            made.update(kind=KINDS["brk"], address=old, pages=1, new_address=new)
 
     def _reader(self, row: dict[str, Any]) -> int:
         """The open file a read goes through: the one that this process maps next, else its own.
@@ -266,6 +296,7 @@ class _Planner:
         return len(self.plan.open_files) - 1
 
 
+_RANGE_CALLS = ("mmap", "munmap", "mprotect", "madvise", "mremap")
 _NOTHING = {"compute_ns": 0, "file": -1, "child": -1, "child_mm": -1}
 _COLUMNS = (
     "kind",
@@ -273,6 +304,8 @@ _COLUMNS = (
     "sleep_us",
     "address",
     "pages",
+    "new_address",
+    "new_pages",
     "write",
     "prot",
     "shared",

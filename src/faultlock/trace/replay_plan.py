@@ -12,7 +12,7 @@ from faultlock.trace.recorded_device import Reads
 # kinds of kernel/replay.py
 _KIND_NAMES = (
     *("none", "fault", "kernel_fault", "mmap", "munmap", "mprotect", "madvise", "thread"),
-    *("fork", "vfork", "exec", "exit", "read", "sleep"),
+    *("fork", "vfork", "exec", "exit", "read", "sleep", "brk", "mremap"),
 )
 KINDS = {name: number for number, name in enumerate(_KIND_NAMES)}
 

@@ -92,9 +92,14 @@ class World:
             number = len(self.recording.files)
             self._files[dev, ino] = number
             self.recording.files.append(RecordedFile(number, dev, ino))
-        file = self.recording.files[number]
-        file.pages = max(file.pages, last_index + 1)
+        self.within(number, last_index)
         return number
+
+    def within(self, file: int, index: int) -> None:
+        """A file (number) has at least the page `index`."""
+        if file >= 0:
+            known = self.recording.files[file]
+            known.pages = max(known.pages, index + 1)
 
     def finish_fault(self, thread: ThreadState) -> None:
         """Whatever fault or read the thread was in is over."""
