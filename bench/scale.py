@@ -71,7 +71,7 @@ def measure(case: tuple[int, int, int, float]) -> tuple[int, float, float, int]:
     workload = loads(text(threads, vmas, pages, seconds), "scale", "scale")
     started = time.process_time()
     simulation = prepare(workload, "drop-retry", 1)
-    advance(simulation, 1_000_000)  # what numba compiles is compiled
+    advance(simulation, 1_000_000)  # all that is compiled at first use is compiled
     before = collect(simulation).events
     prepared = time.process_time()
     advance(simulation, workload.duration_ns)

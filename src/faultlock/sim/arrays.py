@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from faultlock.sim import compiled as compiled  # before any function is compiled
-
 # indices into Engine.scalars
 (
     NOW,
@@ -224,7 +222,7 @@ SHAPES: tuple[tuple[tuple[str | int, ...], str], ...] = (
     ((WORST_CHAINS, 3), "chain_size"),
     (("row", 6), "log"),
 )
-TYPES: dict[str, type] = {
+TYPES: dict[str, type[np.generic]] = {
     "random": np.uint64,
     "cost_ns": np.float64,
     "distributions": np.float64,

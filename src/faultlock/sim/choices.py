@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import numba
-
 from faultlock.sim.arrays import (
     CHOICE_IO_ERROR,
     CHOICE_LOWEST,
@@ -16,10 +14,11 @@ from faultlock.sim.arrays import (
     ERROR_PPM,
     Engine,
 )
+from faultlock.sim.compiled import compiled
 from faultlock.sim.randoms import below, sample, zipf
 
 
-@numba.njit(cache=True)
+@compiled
 def answer(engine: Engine, thread: int, role: int, low: int, high: int) -> int:
     """A value in low <= x < high by the meaning (`role`) of the choice's name.
 

@@ -8,8 +8,6 @@ also pass one after the other.  Waiting requests are served first come, first se
 
 from __future__ import annotations
 
-import numba
-
 from faultlock.sim.arrays import (
     BANDWIDTH,
     DEVICE_DISTRIBUTION,
@@ -22,6 +20,7 @@ from faultlock.sim.arrays import (
     QUEUED_LAST,
     Engine,
 )
+from faultlock.sim.compiled import compiled
 from faultlock.sim.randoms import sample
 from faultlock.sim.timers import push
 
@@ -29,7 +28,7 @@ PAGE_BYTES = 4096
 NS_PER_S = 1_000_000_000
 
 
-@numba.njit(cache=True)
+@compiled
 def _start(engine: Engine, request: int) -> None:
     scalars = engine.scalars
     scalars[IN_SERVICE] += 1
@@ -42,7 +41,7 @@ def _start(engine: Engine, request: int) -> None:
     push(engine, done, done, EVENT_IO, request)
 
 
-@numba.njit(cache=True)
+@compiled
 def submit(engine: Engine, request: int, pages: int, cpu: int) -> None:
     """A request of `pages` pages reaches the device from `cpu` now."""
     scalars = engine.scalars
@@ -59,7 +58,7 @@ def submit(engine: Engine, request: int, pages: int, cpu: int) -> None:
     scalars[QUEUED_LAST] = request
 
 
-@numba.njit(cache=True)
+@compiled
 def completed(engine: Engine) -> None:
     """One request is done: the next that waits is started."""
     scalars = engine.scalars

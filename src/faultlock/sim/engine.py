@@ -11,13 +11,11 @@ cost or unit of it: the cond_resched() of a kernel with PREEMPT_VOLUNTARY.
 
 from __future__ import annotations
 
-from typing import Any
-
-import numba
 import numpy as np
 
 from faultlock.sim import arrays as a
 from faultlock.sim.arrays import Engine
+from faultlock.sim.compiled import compiled
 from faultlock.sim.device import completed
 from faultlock.sim.placement import pull_work
 from faultlock.sim.records import wait_begins
@@ -42,27 +40,25 @@ from faultlock.sim.thread_steps import (
     RAN,
     SLEEP,
     STUCK,
+    Step,
     advance_model,
     cut_burst,
     fail,
     handle_records,
     make_runnable,
 )
-from faultlock.sim.thread_steps import (
-    Address as Address,
-)
 from faultlock.sim.timers import pop, push
 
 
-@numba.njit(cache=True)
-def _interrupt_thread(engine: Engine, step: Any, run: Any, request: int, cpu: int) -> None:
+@compiled
+def _interrupt_thread(engine: Engine, step: Step, run: Step, request: int, cpu: int) -> None:
     """The completion of a request, at once, in interrupt context."""
     scalars = engine.scalars
     thread = scalars[a.IRQ_THREAD]
     completed(engine)
     engine.out[0] = 0
     memory, out = scalars[a.STATE_ADDRESS], scalars[a.OUT_ADDRESS]
-    code = step(memory, np.int32(thread), np.int64(request), out)
+    code = step(memory, thread, request, out)
     handle_records(engine, step, thread, cpu)
     if code != RAN:
         fail(engine, BROKEN_MODEL, -request)
@@ -79,7 +75,7 @@ def _interrupt_thread(engine: Engine, step: Any, run: Any, request: int, cpu: in
             return
 
 
-@numba.njit(cache=True)
+@compiled
 def _tick(engine: Engine, cpu: int) -> None:
     scalars = engine.scalars
     if engine.current[cpu] == 0 and engine.queue_length[cpu] == 0:
@@ -91,7 +87,7 @@ def _tick(engine: Engine, cpu: int) -> None:
     push(engine, at, at, a.EVENT_TICK, cpu)
 
 
-@numba.njit(cache=True)
+@compiled
 def _event_cpu(engine: Engine) -> int:
     kind, who = engine.heap_kind[0], engine.heap_who[0]
     if kind == a.EVENT_IO:
@@ -101,8 +97,8 @@ def _event_cpu(engine: Engine) -> int:
     return who if kind == a.EVENT_TICK else 0
 
 
-@numba.njit(cache=True)
-def _interrupt(engine: Engine, step: Any, run: Any) -> None:
+@compiled
+def _interrupt(engine: Engine, step: Step, run: Step) -> None:
     """A timer interrupt: everything that is due, and sleepers whose slack has begun."""
     scalars = engine.scalars
     cpu = _event_cpu(engine)
@@ -131,18 +127,19 @@ def _interrupt(engine: Engine, step: Any, run: Any) -> None:
     cut_burst(engine, cpu)
 
 
-@numba.njit(cache=True)
+@compiled
 def _stop(engine: Engine) -> None:
     """The end of the measured time: loops end at their next check; counters are kept."""
     scalars = engine.scalars
     scalars[a.STOPPED] = 1
     if scalars[a.STOP_ADDRESS] >= 0:
         engine.memory[scalars[a.STOP_ADDRESS]] = 1
-    engine.event_count[:, 2] = engine.event_count[:, 0]
-    engine.event_count[:, 3] = engine.event_count[:, 1]
+    counts = engine.event_count
+    for event in range(counts.shape[0]):
+        counts[event, 2], counts[event, 3] = counts[event, 0], counts[event, 1]
 
 
-@numba.njit(cache=True)
+@compiled
 def _schedule(engine: Engine, cpu: int, previous: int) -> None:
     """Pick the next thread and switch to it; or idle."""
     scalars = engine.scalars
@@ -170,7 +167,7 @@ def _schedule(engine: Engine, cpu: int, previous: int) -> None:
         push(engine, at, at, a.EVENT_TICK, cpu)
 
 
-@numba.njit(cache=True)
+@compiled
 def _sleep(engine: Engine, cpu: int, thread: int, us: int) -> None:
     scalars = engine.scalars
     engine.state[thread] = a.ASLEEP
@@ -178,8 +175,8 @@ def _sleep(engine: Engine, cpu: int, thread: int, us: int) -> None:
     push(engine, soft + scalars[a.SLACK_NS], soft, a.EVENT_SLEEP, thread)
 
 
-@numba.njit(cache=True)
-def _run_thread(engine: Engine, step: Any, run: Any, cpu: int) -> None:
+@compiled
+def _run_thread(engine: Engine, step: Step, run: Step, cpu: int) -> None:
     """The current thread goes on until it needs the CPU for some time or leaves it."""
     scalars = engine.scalars
     thread = engine.current[cpu]
@@ -218,8 +215,8 @@ def _run_thread(engine: Engine, step: Any, run: Any, cpu: int) -> None:
         return
 
 
-@numba.njit(cache=True)
-def _burst_done(engine: Engine, step: Any, run: Any, cpu: int) -> None:
+@compiled
+def _burst_done(engine: Engine, step: Step, run: Step, cpu: int) -> None:
     thread = engine.current[cpu]
     if thread == 0:
         _schedule(engine, cpu, 0)
@@ -238,7 +235,7 @@ def _burst_done(engine: Engine, step: Any, run: Any, cpu: int) -> None:
         _run_thread(engine, step, run, cpu)
 
 
-@numba.njit(cache=True)
+@compiled
 def _next_burst(engine: Engine) -> tuple[int, int, int]:
     """(time, CPU) of the burst that ends first, CPU -1 when all idle; and how many are busy."""
     scalars = engine.scalars
@@ -256,7 +253,7 @@ def _next_burst(engine: Engine) -> tuple[int, int, int]:
     return scalars[a.NOW] + best_left * rate, best_cpu, busy
 
 
-@numba.njit(cache=True)
+@compiled
 def _pass_time(engine: Engine, until: int, busy: int) -> None:
     """Virtual time goes on to `until`; busy CPUs work, each slower if they share a clock."""
     scalars = engine.scalars
@@ -275,8 +272,8 @@ def _pass_time(engine: Engine, until: int, busy: int) -> None:
         engine.burst[cpu] = max(engine.burst[cpu] - (passed - from_overhead), 0)
 
 
-@numba.njit(cache=True)
-def run_events(engine: Engine, step: Any, run: Any, until: int) -> None:
+@compiled
+def run_events(engine: Engine, step: Step, run: Step, until: int) -> None:
     """Simulate up to virtual time `until`, or until the threads have finished or an error."""
     scalars = engine.scalars
     while scalars[a.ERROR] == OK and scalars[a.RUNNING_THREADS] > 0:
@@ -302,7 +299,7 @@ def run_events(engine: Engine, step: Any, run: Any, until: int) -> None:
             return
 
 
-@numba.njit(cache=True)
+@compiled
 def start_thread(engine: Engine, thread: int, cpu: int) -> None:
     """Put a new thread on the queue of `cpu` at the start of the run."""
     engine.state[thread] = a.RUNNABLE
@@ -312,16 +309,16 @@ def start_thread(engine: Engine, thread: int, cpu: int) -> None:
         engine.overhead[cpu] = 1
 
 
-@numba.njit(cache=True)
-def start_interrupt_thread(engine: Engine, step: Any, run: Any, thread: int) -> None:
+@compiled
+def start_interrupt_thread(engine: Engine, step: Step, run: Step, thread: int) -> None:
     """Let the thread of the interrupt handler reach its first wait for a completion."""
     engine.scalars[a.IRQ_THREAD] = thread
     if advance_model(engine, step, run, thread, 0) != CHOICE:
         fail(engine, BROKEN_MODEL, thread)
 
 
-@numba.njit(cache=True)
-def start_waiting_thread(engine: Engine, step: Any, run: Any, thread: int, cpu: int) -> None:
+@compiled
+def start_waiting_thread(engine: Engine, step: Step, run: Step, thread: int, cpu: int) -> None:
     """A thread that somebody wakes later (the child of a fork): let it reach its wait."""
     engine.cpu_of[thread] = cpu
     if advance_model(engine, step, run, thread, cpu) != BLOCKED:

@@ -5,13 +5,12 @@ select_idle_sibling() and newidle balancing; one cache domain)."""
 
 from __future__ import annotations
 
-import numba
-
 from faultlock.sim.arrays import CPUS, Engine
+from faultlock.sim.compiled import compiled
 from faultlock.sim.scheduler import queue_at, queue_remove, update_lag
 
 
-@numba.njit(cache=True)
+@compiled
 def choose_cpu(engine: Engine, thread: int) -> int:
     """Its last CPU when that is idle, else the next idle one, else its last."""
     last = engine.cpu_of[thread]
@@ -23,7 +22,7 @@ def choose_cpu(engine: Engine, thread: int) -> int:
     return last
 
 
-@numba.njit(cache=True)
+@compiled
 def pull_work(engine: Engine, cpu: int) -> int:
     """A thread from the longest other queue, moved to `cpu` with its lag; 0 when there is none."""
     source = -1

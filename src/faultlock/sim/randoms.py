@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 
 from faultlock.sim.arrays import CONSTANT, EXPONENTIAL, LOGNORMAL, UNIFORM, Engine
+from faultlock.sim.compiled import compiled
 
 
-@numba.njit(cache=True)
+@compiled
 def next_random(engine: Engine, stream: int) -> np.uint64:
     """The next 64 random bits of a stream (a thread's number; 0 is the device)."""
     counter = engine.random[stream] + np.uint64(0x9E3779B97F4A7C15)
@@ -27,25 +27,25 @@ def next_random(engine: Engine, stream: int) -> np.uint64:
     return value ^ (value >> np.uint64(31))
 
 
-@numba.njit(cache=True)
+@compiled
 def fraction(engine: Engine, stream: int) -> float:
     """Uniform in 0 <= x < 1."""
     return np.float64(next_random(engine, stream) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@numba.njit(cache=True)
+@compiled
 def below(engine: Engine, stream: int, count: int) -> int:
     """Uniform whole number in 0 <= x < count (count >= 1)."""
     return np.int64(fraction(engine, stream) * count)
 
 
-@numba.njit(cache=True)
+@compiled
 def _normal(engine: Engine, stream: int) -> float:
     radius = math.sqrt(-2.0 * math.log(1.0 - fraction(engine, stream)))
     return radius * math.cos(2.0 * math.pi * fraction(engine, stream))
 
 
-@numba.njit(cache=True)
+@compiled
 def _histogram(engine: Engine, stream: int, row: int) -> float:
     first = np.int64(engine.distributions[row, 4])
     count = np.int64(engine.distributions[row, 5])
@@ -61,7 +61,7 @@ def _histogram(engine: Engine, stream: int, row: int) -> float:
     return below_ns + fraction(engine, stream) * (engine.bins[low, 0] - below_ns)
 
 
-@numba.njit(cache=True)
+@compiled
 def sample(engine: Engine, stream: int, row: int) -> int:
     """A value in ns of distribution `row`; constants use no random number."""
     kind = np.int64(engine.distributions[row, 0])
@@ -77,7 +77,7 @@ def sample(engine: Engine, stream: int, row: int) -> int:
     return np.int64(_histogram(engine, stream, row))
 
 
-@numba.njit(cache=True)
+@compiled
 def zipf(engine: Engine, stream: int, low: int, high: int, exponent: float) -> int:
     """A rank in low <= x < high, density proportional to (rank + 1) ** -exponent (continuous
     inverse of the bounded Pareto distribution)."""

@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import numba
-
 from faultlock.sim.arrays import (
     ASLEEP,
     BLOCKED,
     BUCKETS_PER_DOUBLING,
+    CHAIN_COLUMNS,
     CHAIN_LINKS,
     FOLIO_KIND,
     HELD_SLOTS,
@@ -22,6 +21,7 @@ from faultlock.sim.arrays import (
     WORST_CHAINS,
     Engine,
 )
+from faultlock.sim.compiled import compiled
 
 # root causes: why the last thread of a wait chain does not go on
 ROOT_IO, ROOT_RUNNING, ROOT_RUNNABLE, ROOT_SLEEP, ROOT_UNKNOWN, ROOT_CYCLE = range(6)
@@ -29,7 +29,7 @@ WAIT_LOGGED = -2  # event number of a finished wait in the event log
 ROOT_OWN_IO = 6  # only told apart for actors: a read that no other thread waits for or started
 
 
-@numba.njit(cache=True)
+@compiled
 def bucket_of(value: int) -> int:
     """The log bucket of a time in ns: exact below 128, then 128 buckets per doubling."""
     if value < BUCKETS_PER_DOUBLING:
@@ -42,7 +42,7 @@ def bucket_of(value: int) -> int:
     return min((shift + 1) * BUCKETS_PER_DOUBLING + scaled - BUCKETS_PER_DOUBLING, N_BUCKETS - 1)
 
 
-@numba.njit(cache=True)
+@compiled
 def count_time(engine: Engine, actor: int, value: int) -> None:
     """One finished operation of `actor` took `value` ns."""
     totals = engine.totals
@@ -54,7 +54,7 @@ def count_time(engine: Engine, actor: int, value: int) -> None:
     engine.buckets[actor, bucket_of(value)] += 1
 
 
-@numba.njit(cache=True)
+@compiled
 def log_event(engine: Engine, thread: int, event: int, a: int, b: int, c: int) -> None:
     """One row of the optional event log; nothing when it is full (run.py drains it before)."""
     scalars = engine.scalars
@@ -70,7 +70,7 @@ def log_event(engine: Engine, thread: int, event: int, a: int, b: int, c: int) -
     engine.log[row, 5] = c
 
 
-@numba.njit(cache=True)
+@compiled
 def _slot(engine: Engine, kind: int, reference: int) -> int:
     """The hash slot of a lock, made when it is new; -1 when the table is full."""
     key = (kind << 40) + reference + 1
@@ -86,7 +86,7 @@ def _slot(engine: Engine, kind: int, reference: int) -> int:
     return -1
 
 
-@numba.njit(cache=True)
+@compiled
 def lock_acquired(engine: Engine, thread: int, kind: int, reference: int) -> None:
     """`thread` holds this lock from now on."""
     at = _slot(engine, kind, reference)
@@ -98,7 +98,7 @@ def lock_acquired(engine: Engine, thread: int, kind: int, reference: int) -> Non
             return
 
 
-@numba.njit(cache=True)
+@compiled
 def _close_gap(engine: Engine, hole: int) -> None:
     """Open addressing: move later entries of the run so that `hole` can be empty."""
     size = engine.lock_key.shape[0]
@@ -119,7 +119,7 @@ def _close_gap(engine: Engine, hole: int) -> None:
         hole = at
 
 
-@numba.njit(cache=True)
+@compiled
 def lock_released(engine: Engine, thread: int, kind: int, reference: int) -> None:
     """`thread` no longer holds this lock; the entry goes when nobody is known to hold it."""
     at = _slot(engine, kind, reference)
@@ -139,7 +139,7 @@ def lock_released(engine: Engine, thread: int, kind: int, reference: int) -> Non
         _close_gap(engine, at)
 
 
-@numba.njit(cache=True)
+@compiled
 def holder_of(engine: Engine, kind: int, reference: int, waiter: int) -> int:
     """A holder of the lock other than the waiter; a blocked one before a running one; or 0."""
     key = (kind << 40) + reference + 1
@@ -161,7 +161,7 @@ def holder_of(engine: Engine, kind: int, reference: int, waiter: int) -> int:
     return best
 
 
-@numba.njit(cache=True)
+@compiled
 def kind_of(engine: Engine, struct: int, reference: int) -> int:
     """The lock kind of an instance: that with the nearest first number below; else the last."""
     best, nearest = LOCK_KINDS, -1
@@ -172,7 +172,7 @@ def kind_of(engine: Engine, struct: int, reference: int) -> int:
     return best
 
 
-@numba.njit(cache=True)
+@compiled
 def _root_without_holder(engine: Engine, who: int) -> int:
     """Nobody is known to hold what `who` waits for: a read under way, if it is no rwsem.
 
@@ -182,7 +182,7 @@ def _root_without_holder(engine: Engine, who: int) -> int:
     return ROOT_UNKNOWN if known and kind != engine.scalars[FOLIO_KIND] else ROOT_IO
 
 
-@numba.njit(cache=True)
+@compiled
 def wait_begins(engine: Engine, thread: int, struct: int, reference: int, label: int) -> None:
     """The thread blocks on `reference` of lock struct `struct`: note the chain at this moment."""
     engine.wait_since[thread] = engine.scalars[NOW]
@@ -216,7 +216,7 @@ def wait_begins(engine: Engine, thread: int, struct: int, reference: int, label:
     engine.wait_root[thread] = root
 
 
-@numba.njit(cache=True)
+@compiled
 def _count_for_actor(engine: Engine, thread: int, depth: int, duration: int) -> None:
     """The wait counts for the operation that the thread is in, if that is timed."""
     operation = engine.op[thread]
@@ -230,7 +230,7 @@ def _count_for_actor(engine: Engine, thread: int, depth: int, duration: int) -> 
     engine.actor_waits[actor, ROOT_OWN_IO if own else root] += duration
 
 
-@numba.njit(cache=True)
+@compiled
 def wait_ends(engine: Engine, thread: int) -> None:
     """The thread's wait is over: add it to the totals and maybe to the worst chains."""
     duration = engine.scalars[NOW] - engine.wait_since[thread]
@@ -256,4 +256,6 @@ def wait_ends(engine: Engine, thread: int) -> None:
         engine.chain_size[worst, 0] = duration
         engine.chain_size[worst, 1] = depth
         engine.chain_size[worst, 2] = engine.wait_root[thread]
-        engine.chains[worst, :depth] = engine.wait_chain[thread, :depth]
+        for link in range(depth):
+            for column in range(CHAIN_COLUMNS):
+                engine.chains[worst, link, column] = engine.wait_chain[thread, link, column]

@@ -15,7 +15,6 @@ from faultlock.lang.program import Program
 from faultlock.sim import arrays as a
 from faultlock.sim.cost import Cost, CostTable, load_costs
 from faultlock.sim.engine import (
-    Address,
     seed_streams,
     start_interrupt_thread,
     start_thread,
@@ -287,7 +286,7 @@ def _prepare(
     engine.scalars[a.RUNNING_THREADS] = len(plan.threads)
     seed_streams(engine, seed)
     handle = make_handle(engine)
-    step, run = Address(native.step_address), Address(native.run_address)
+    step, run = native.step_address, native.run_address
     simulation = Simulation(
         workload, policy, seed, program, prepared, engine, handle, native, step, run, list(KINDS)
     )

@@ -27,7 +27,7 @@ from faultlock.sim.handle import make_handle
 from faultlock.sim.model_tables import fill_tables
 from faultlock.sim.result import SimResult, collect
 from faultlock.sim.setup import Builder, Prepared
-from faultlock.sim.thread_steps import ASSERTION, BROKEN_MODEL, ENDLESS, STUCK, Address
+from faultlock.sim.thread_steps import ASSERTION, BROKEN_MODEL, ENDLESS, STUCK
 from faultlock.sim.timers import push
 from faultlock.workload.distribution import Distribution
 from faultlock.workload.schema import Workload
@@ -54,8 +54,8 @@ class Simulation:
     engine: a.Engine
     handle: Any
     native: Any
-    step: Address
-    run: Address
+    step: Any  # addresses of the model's code
+    run: Any
     actors: list[str]
 
 
@@ -95,7 +95,7 @@ def prepare(workload: Workload, policy: str, seed: int, log_rows: int = 0) -> Si
     _fill_machine(engine, workload, prepared)
     seed_streams(engine, seed)
     handle = make_handle(engine)
-    step, run = Address(native.step_address), Address(native.run_address)
+    step, run = native.step_address, native.run_address
     simulation = Simulation(
         workload, policy, seed, program, prepared, engine, handle, native, step, run,
         prepared.actors,

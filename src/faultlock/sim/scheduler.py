@@ -10,19 +10,18 @@ longer eligible (RUN_TO_PARITY).  All threads have nice level 0, so weights canc
 
 from __future__ import annotations
 
-import numba
-
 from faultlock.sim.arrays import NOW, SLICE_NS, TICK_NS, Engine
+from faultlock.sim.compiled import compiled
 
 
-@numba.njit(cache=True)
+@compiled
 def _count(engine: Engine, cpu: int) -> int:
     current = engine.current[cpu]
     extra = 1 if current and engine.on_rq[current] else 0
     return engine.queue_length[cpu] + extra
 
 
-@numba.njit(cache=True)
+@compiled
 def average_vruntime(engine: Engine, cpu: int) -> int:
     """avg_vruntime(): where an entity with zero lag stands; 0 on an empty queue's CPU."""
     count = _count(engine, cpu)
@@ -31,20 +30,20 @@ def average_vruntime(engine: Engine, cpu: int) -> int:
     return engine.vruntime_sum[cpu] // count
 
 
-@numba.njit(cache=True)
+@compiled
 def eligible(engine: Engine, cpu: int, thread: int) -> bool:
     """entity_eligible(): the thread has not received more than its share."""
     return engine.vruntime_sum[cpu] >= engine.vruntime[thread] * _count(engine, cpu)
 
 
-@numba.njit(cache=True)
+@compiled
 def queue_at(engine: Engine, cpu: int, position: int) -> int:
     """The thread at a position of the queue, from the earliest deadline on."""
     mask = engine.queue.shape[1] - 1
     return engine.queue[cpu, (engine.queue_first[cpu] + position) & mask]
 
 
-@numba.njit(cache=True)
+@compiled
 def _position(engine: Engine, cpu: int, deadline: int, behind: bool) -> int:
     """The first position whose deadline is not earlier (behind: is later) than this one."""
     queue, deadlines = engine.queue[cpu], engine.deadline
@@ -60,7 +59,7 @@ def _position(engine: Engine, cpu: int, deadline: int, behind: bool) -> int:
     return low
 
 
-@numba.njit(cache=True)
+@compiled
 def queue_insert(engine: Engine, cpu: int, thread: int) -> None:
     """__enqueue_entity(): into the queue, ordered by deadline (first come first at a tie).
 
@@ -82,7 +81,7 @@ def queue_insert(engine: Engine, cpu: int, thread: int) -> None:
     engine.queue_length[cpu] = length + 1
 
 
-@numba.njit(cache=True)
+@compiled
 def queue_remove(engine: Engine, cpu: int, thread: int) -> None:
     """__dequeue_entity()."""
     queue, length = engine.queue[cpu], engine.queue_length[cpu]
@@ -102,21 +101,21 @@ def queue_remove(engine: Engine, cpu: int, thread: int) -> None:
     engine.queue_length[cpu] = length - 1
 
 
-@numba.njit(cache=True)
+@compiled
 def _join(engine: Engine, cpu: int, thread: int) -> None:
     if _count(engine, cpu) == 0:
         engine.vruntime_sum[cpu] = 0
     engine.vruntime_sum[cpu] += engine.vruntime[thread]
 
 
-@numba.njit(cache=True)
+@compiled
 def _leave(engine: Engine, cpu: int, thread: int) -> None:
     """Take the thread's vruntime out of the sum; an empty queue keeps it as its zero point."""
     if _count(engine, cpu) > 1:
         engine.vruntime_sum[cpu] -= engine.vruntime[thread]
 
 
-@numba.njit(cache=True)
+@compiled
 def update_current(engine: Engine, cpu: int) -> None:
     """update_curr(): charge the time since the last call; a used-up slice asks for resched."""
     now = engine.scalars[NOW]
@@ -134,7 +133,7 @@ def update_current(engine: Engine, cpu: int) -> None:
             engine.resched[cpu] = 1
 
 
-@numba.njit(cache=True)
+@compiled
 def update_lag(engine: Engine, cpu: int, thread: int) -> None:
     """update_entity_lag(): what the thread is owed, limited to two slices or one tick."""
     limit = max(2 * engine.scalars[SLICE_NS], engine.scalars[TICK_NS])
@@ -142,7 +141,7 @@ def update_lag(engine: Engine, cpu: int, thread: int) -> None:
     engine.vlag[thread] = min(max(lag, -limit), limit)
 
 
-@numba.njit(cache=True)
+@compiled
 def place(engine: Engine, cpu: int, thread: int, initial: bool) -> None:
     """place_entity(): vruntime and deadline of a thread that joins the queue."""
     average = average_vruntime(engine, cpu)
@@ -159,7 +158,7 @@ def place(engine: Engine, cpu: int, thread: int, initial: bool) -> None:
     engine.deadline[thread] = engine.vruntime[thread] + slice_ns
 
 
-@numba.njit(cache=True)
+@compiled
 def enqueue(engine: Engine, cpu: int, thread: int, initial: bool) -> None:
     """enqueue_entity(), or requeue_delayed_entity() for a sleeper that never left."""
     update_current(engine, cpu)
@@ -183,7 +182,7 @@ def enqueue(engine: Engine, cpu: int, thread: int, initial: bool) -> None:
     queue_insert(engine, cpu, thread)
 
 
-@numba.njit(cache=True)
+@compiled
 def dequeue_current(engine: Engine, cpu: int) -> None:
     """The current thread goes to sleep: dequeue_entity(), maybe delayed."""
     thread = engine.current[cpu]
@@ -199,7 +198,7 @@ def dequeue_current(engine: Engine, cpu: int) -> None:
     engine.current[cpu] = 0
 
 
-@numba.njit(cache=True)
+@compiled
 def put_current(engine: Engine, cpu: int) -> None:
     """put_prev_entity(): the current thread stays runnable but leaves the CPU."""
     thread = engine.current[cpu]
@@ -208,7 +207,7 @@ def put_current(engine: Engine, cpu: int) -> None:
     queue_insert(engine, cpu, thread)
 
 
-@numba.njit(cache=True)
+@compiled
 def pick(engine: Engine, cpu: int) -> int:
     """pick_eevdf(): the eligible thread with the earliest deadline; 0 when there is none."""
     current, length = engine.current[cpu], engine.queue_length[cpu]
@@ -234,7 +233,7 @@ def pick(engine: Engine, cpu: int) -> int:
     return best
 
 
-@numba.njit(cache=True)
+@compiled
 def pick_next(engine: Engine, cpu: int) -> int:
     """pick_next_entity(): as pick, after letting go of sleepers whose dequeue was delayed."""
     while True:
@@ -253,7 +252,7 @@ def pick_next(engine: Engine, cpu: int) -> int:
         engine.on_rq[thread] = 0
 
 
-@numba.njit(cache=True)
+@compiled
 def set_next(engine: Engine, cpu: int, thread: int) -> None:
     """set_next_entity(): the thread becomes current; its deadline at the pick is remembered."""
     queue_remove(engine, cpu, thread)
@@ -263,7 +262,7 @@ def set_next(engine: Engine, cpu: int, thread: int) -> None:
     engine.resched[cpu] = 0
 
 
-@numba.njit(cache=True)
+@compiled
 def check_preempt(engine: Engine, cpu: int, woken: int) -> None:
     """check_preempt_wakeup_fair(): a woken thread that would be picked asks for resched."""
     if engine.current[cpu] and not engine.resched[cpu] and pick(engine, cpu) == woken:

@@ -6,12 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
-import numpy as np
-
 from faultlock.sim import arrays as a
 from faultlock.sim.arrays import Engine
 from faultlock.sim.choices import answer
+from faultlock.sim.compiled import compiled
 from faultlock.sim.device import submit
 from faultlock.sim.placement import choose_cpu
 from faultlock.sim.records import (
@@ -25,30 +23,17 @@ from faultlock.sim.scheduler import check_preempt, enqueue
 
 # results of step and run (lang/native.py)
 BLOCKED, RAN, CHOICE, FINISHED, FAILED, MODEL_ERROR, CPU, SLEEP = range(8)
-NO_CHOICE = np.int64(-(1 << 63))
+NO_CHOICE = -(1 << 63)
 FUEL = 1 << 16
 MAX_FREE_ROUNDS = 1 << 12  # steps without any cost before the model is said to hang
 
 # reasons for the engine to stop (Engine.scalars[ERROR])
 OK, ASSERTION, BROKEN_MODEL, ENDLESS, STUCK, LOG_FULL = range(6)
 
-STEP_SIGNATURE = numba.int32(numba.int64, numba.int32, numba.int64, numba.int64)
+Step = Any  # `step` or `run` of the model: an address, or as plain Python a function
 
 
-class Address(numba.types.WrapperAddressProtocol):
-    """A native function as a first-class numba function: no engine is compiled for it."""
-
-    def __init__(self, address: int) -> None:
-        self._address = address
-
-    def __wrapper_address__(self) -> int:
-        return self._address
-
-    def signature(self) -> Any:
-        return STEP_SIGNATURE
-
-
-@numba.njit(cache=True)
+@compiled
 def charge(engine: Engine, cpu: int, ns: int) -> None:
     """Time that the engine itself costs: to the interrupt that runs, else to the CPU's debt."""
     if engine.scalars[a.IN_IRQ]:
@@ -57,7 +42,7 @@ def charge(engine: Engine, cpu: int, ns: int) -> None:
         engine.debt[cpu] += ns
 
 
-@numba.njit(cache=True)
+@compiled
 def make_runnable(engine: Engine, thread: int, by_cpu: int) -> None:
     """try_to_wake_up(): on a queue, with the preemption check; costs the waker time."""
     scalars = engine.scalars
@@ -76,7 +61,7 @@ def make_runnable(engine: Engine, thread: int, by_cpu: int) -> None:
             cut_burst(engine, cpu)
 
 
-@numba.njit(cache=True)
+@compiled
 def cut_burst(engine: Engine, cpu: int) -> None:
     """The current thread should give way: end its burst at the next preemption point."""
     thread = engine.current[cpu]
@@ -92,14 +77,14 @@ def cut_burst(engine: Engine, cpu: int) -> None:
     engine.burst[cpu] -= rest
 
 
-@numba.njit(cache=True)
-def woken(engine: Engine, step: Any, thread: int, by_cpu: int) -> None:
+@compiled
+def woken(engine: Engine, step: Step, thread: int, by_cpu: int) -> None:
     """A field that the wait of `thread` reads was written: does its condition hold now?"""
     if engine.state[thread] != a.BLOCKED:
         return
     scalars = engine.scalars
     saved = engine.out[0]
-    code = step(scalars[a.STATE_ADDRESS], np.int32(thread), NO_CHOICE, scalars[a.OUT_ADDRESS])
+    code = step(scalars[a.STATE_ADDRESS], thread, NO_CHOICE, scalars[a.OUT_ADDRESS])
     engine.out[0] = saved
     if code == BLOCKED:
         return
@@ -112,8 +97,8 @@ def woken(engine: Engine, step: Any, thread: int, by_cpu: int) -> None:
     make_runnable(engine, thread, by_cpu)
 
 
-@numba.njit(cache=True)
-def one_record(engine: Engine, step: Any, thread: int, cpu: int, at: int) -> None:
+@compiled
+def one_record(engine: Engine, step: Step, thread: int, cpu: int, at: int) -> None:
     """One record of the model: word `at` of the output array is its first."""
     event, x, y, z = engine.out[at], engine.out[at + 1], engine.out[at + 2], engine.out[at + 3]
     if event < 0:
@@ -150,8 +135,8 @@ def one_record(engine: Engine, step: Any, thread: int, cpu: int, at: int) -> Non
         engine.delayed[x] = 2
 
 
-@numba.njit(cache=True)
-def handle_records(engine: Engine, step: Any, thread: int, cpu: int) -> None:
+@compiled
+def handle_records(engine: Engine, step: Step, thread: int, cpu: int) -> None:
     """All records of the last steps, in order (a wake-up may make new ones: none does)."""
     count = engine.out[0]
     if count == 0:
@@ -163,22 +148,22 @@ def handle_records(engine: Engine, step: Any, thread: int, cpu: int) -> None:
     engine.out[0] = 0
 
 
-@numba.njit(cache=True)
-def advance_model(engine: Engine, step: Any, run: Any, thread: int, cpu: int) -> int:
+@compiled
+def advance_model(engine: Engine, step: Step, run: Step, thread: int, cpu: int) -> int:
     """Steps until the thread needs time or waits.  Returns a result code; the answer to a
     choice is given here; io_completion blocks (only the interrupt answers it)."""
     scalars = engine.scalars
     memory, out = scalars[a.STATE_ADDRESS], scalars[a.OUT_ADDRESS]
     for _ in range(MAX_FREE_ROUNDS):
         engine.out[0] = 0
-        code = run(memory, np.int32(thread), out, np.int64(FUEL))
+        code = run(memory, thread, out, FUEL)
         if code == CHOICE:
             role = engine.choice_role[engine.out[3]]
             low, high = engine.out[1], engine.out[2]
             if role == a.CHOICE_IO:
                 return CHOICE
             chosen = answer(engine, thread, role, low, high)
-            code = step(memory, np.int32(thread), np.int64(chosen), out)
+            code = step(memory, thread, chosen, out)
         word1, word2, word3 = engine.out[1], engine.out[2], engine.out[3]
         handle_records(engine, step, thread, cpu)
         scalars[a.EVENTS_DONE] += 1
@@ -188,7 +173,7 @@ def advance_model(engine: Engine, step: Any, run: Any, thread: int, cpu: int) ->
     return -1
 
 
-@numba.njit(cache=True)
+@compiled
 def fail(engine: Engine, error: int, detail: int) -> None:
     """Remember the first error; the run ends at it."""
     if engine.scalars[a.ERROR] == OK:

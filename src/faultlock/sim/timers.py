@@ -8,12 +8,11 @@ when some timer interrupt happens anyway: that is timer slack.
 
 from __future__ import annotations
 
-import numba
-
 from faultlock.sim.arrays import HEAP_LENGTH, SEQUENCE, Engine
+from faultlock.sim.compiled import compiled
 
 
-@numba.njit(cache=True)
+@compiled
 def push(engine: Engine, time: int, soft: int, kind: int, who: int) -> None:
     """Add an event of `kind` about `who` (thread, request or CPU)."""
     scalars, times, orders = engine.scalars, engine.heap_time, engine.heap_order
@@ -32,7 +31,7 @@ def push(engine: Engine, time: int, soft: int, kind: int, who: int) -> None:
     kinds[at], whos[at] = kind, who
 
 
-@numba.njit(cache=True)
+@compiled
 def pop(engine: Engine) -> tuple[int, int]:
     """Remove the first event: its kind and whom it is about."""
     scalars, times, orders = engine.scalars, engine.heap_time, engine.heap_order

@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
+
+import numpy
 
 from faultlock.lang.layout import Layout
 from faultlock.lang.model import compile_model, load_model
-from faultlock.lang.native import compile_native
+from faultlock.lang.native import NativeProgram, compile_native
 from faultlock.sim import arrays as a
 from faultlock.sim.cost import parse_costs
 from faultlock.sim.engine import (
-    Address,
     run_events,
     seed_streams,
     start_interrupt_thread,
@@ -29,10 +31,33 @@ ENGINE_COSTS = {
 }  # fmt: skip
 
 
+class Checked(numpy.ndarray[Any, Any]):
+    """An array whose indices must not be negative (numpy sees to it that none is too large)."""
+
+    def __getitem__(self, index: Any) -> Any:
+        assert numpy.all(numpy.asarray(index) >= 0), index
+        return super().__getitem__(index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        assert numpy.all(numpy.asarray(index) >= 0), index
+        super().__setitem__(index, value)
+
+
+def plain_steps(native: NativeProgram) -> tuple[Any, Any]:
+    """`step` and `run` of the model for an engine that the interpreter runs."""
+    number = ctypes.c_int64
+    types = ctypes.c_void_p, ctypes.c_int32, number
+    step = ctypes.CFUNCTYPE(ctypes.c_int32, *types, ctypes.c_void_p)(native.step_address)
+    run = ctypes.CFUNCTYPE(ctypes.c_int32, *types, number)(native.run_address)
+
+    def plain(function: Any) -> Any:
+        return lambda *words: function(*(int(each) for each in words))
+
+    return plain(step), plain(run)
+
+
 def bare(threads: int = 4, cpus: int = 1) -> tuple[a.Engine, Any]:
     """Arrays and their handle, with a slice of 750 us and ticks every 4 ms."""
-    import numpy
-
     engine = a.make_engine(
         memory=numpy.zeros(64, dtype=numpy.uint8), threads=threads, cpus=cpus, requests=8, costs=1,
         events=1, choices=1, distributions=4, bins=4, operations=1, actors=1,
@@ -45,8 +70,9 @@ def bare(threads: int = 4, cpus: int = 1) -> tuple[a.Engine, Any]:
 def contended(
     threads: int, *, cpus: int = 1, seed: int = 1, latency_ns: int = 1_000_000,
     end_ns: int = 200_000_000, shared_clock: bool = False, queue_depth: int = 32,
+    plain: bool = False,
 ) -> a.Engine:  # fmt: skip
-    """bench/contended.py run to its end."""
+    """bench/contended.py run to its end; plain: by the interpreter, every index checked."""
     model = load_model(
         "", [REPOSITORY / "bench" / "contended.py"], kernel_folder=REPOSITORY / "bench" / "none"
     )
@@ -71,8 +97,11 @@ def contended(
     engine.scalars[a.STOP_ADDRESS] = layout.place("machine", "stop", 1, 0).offset
     engine.scalars[a.RUNNING_THREADS] = threads
     seed_streams(engine, seed)
-    handle = make_handle(engine)
-    step, run = Address(native.step_address), Address(native.run_address)
+    if plain:
+        handle: Any = a.Engine(*(each.view(Checked) for each in engine))
+        step, run = plain_steps(native)
+    else:
+        handle, step, run = make_handle(engine), native.step_address, native.run_address
     push(handle, end_ns, end_ns, a.EVENT_STOP, 0)
     start_interrupt_thread(handle, step, run, threads + 1)
     for thread in range(1, threads + 1):
