@@ -64,7 +64,10 @@ OPERATION_COLUMNS = tuple(Operation.__dataclass_fields__)
 
 @dataclass
 class RecordedThread:
-    """A task. `process` is its tgid; times are -1 when the recording does not hold them."""
+    """A task. `process` is its tgid; times are -1 when the recording does not hold them.
+
+    `mm` is its last address space, `first_mm` the one it began in.
+    """
 
     number: int
     tid: int
@@ -75,6 +78,7 @@ class RecordedThread:
     start_ns: int = -1
     end_ns: int = -1
     clone_flags: int = 0
+    first_mm: int = -1
 
 
 @dataclass

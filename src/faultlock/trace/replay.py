@@ -20,7 +20,7 @@ from faultlock.trace.reconstruct import reconstruct
 from faultlock.trace.recorded_device import recorded_device
 from faultlock.trace.recording import EXIT, FAULT, READ, SLEEP, Recording
 from faultlock.trace.replay_plan import KINDS, PlanThread, PlanVma, ReplayPlan
-from faultlock.trace.residency import Residency
+from faultlock.trace.residency import Residency, shared_memory_files
 from faultlock.trace.store import Trace
 
 CLONE_VM = 0x100
@@ -49,6 +49,7 @@ class _Planner:
             # They are there when something faults on them; that is all the replay needs.
             self.plan.resident.setdefault(file, set()).update(pages)
         self.missed = residency.lookups_that_missed()
+        self._shared_memory = shared_memory_files(trace, recording)
         cached = sum(self.plan.file_pages)
         if cached > MAX_PAGES_IN_CACHE * 4:
             raise LimitReached(f"{name}: files of {cached:,} pages; too large to replay")
@@ -110,7 +111,10 @@ class _Planner:
     def mms(self) -> None:
         """What each address space has before the recorded calls change it."""
         recording, plan = self.recording, self.plan
-        plan.open_files = [-1 if item.file is None else item.file for item in recording.open_files]
+        plan.open_files = [
+            -1 if item.file is None or item.file in self._shared_memory else item.file
+            for item in recording.open_files
+        ]
         initial: dict[int, list[Vma]] = {mm.number: [] for mm in recording.mms}
         for vma in sorted(recording.vmas, key=lambda v: (v.created_ns, v.number)):
             if vma.inferred or vma.created_ns <= recording.start_ns:
@@ -134,7 +138,8 @@ class _Planner:
         first, pages = self._span(mm, start, end - start)
         open_file = -1 if vma.open_file is None else self._open(vma.open_file.number)
         pgoff = vma.index_of(start) if open_file >= 0 else 0
-        return PlanVma(first, pages, open_file, pgoff, vma.prot, vma.shared, vma.advice)
+        shared = vma.shared and open_file >= 0  # shared memory without a file: anonymous
+        return PlanVma(first, pages, open_file, pgoff, vma.prot, shared, vma.advice)
 
     def _open(self, number: int) -> int:
         """The open file after joining; -1 when its inode is not known."""
@@ -151,12 +156,8 @@ class _Planner:
         for row in rows:
             by_thread[row["thread"]].append(row)
         started = {row["child"] for row in rows if row["child"] >= 0}
-        first_mm = [
-            next((row["mm"] for row in own if row["kind"] != "exec"), thread.mm)
-            for thread, own in zip(recording.threads, by_thread, strict=True)
-        ]
         for record, own in zip(recording.threads, by_thread, strict=True):
-            mm = first_mm[record.number]
+            mm = record.first_mm
             thread = PlanThread(record.name, record.tid, mm, len(self._rows))
             thread.waits_for_parent = record.number in started
             if own and not thread.waits_for_parent:
@@ -178,8 +179,10 @@ class _Planner:
 
     def _execs(self, old: int, new: int) -> bool:
         """Did an exec make the address space `new` out of `old`?"""
-        mm = self.recording.mms[new]
-        return mm.origin == "exec" and mm.parent == old
+        mms = self.recording.mms
+        while mms[new].origin == "exec" and mms[new].parent not in (old, -1):
+            new = mms[new].parent  # nothing was seen of a program between two
+        return mms[new].origin == "exec" and mms[new].parent == old
 
     def _operation(self, row: dict[str, Any]) -> None:
         """Append what a recorded operation becomes; time computed before it is never lost."""
@@ -261,9 +264,10 @@ class _Planner:
             made["prot"] = row["prot"]
         if kind == "mmap":
             vma = self.recording.vmas[row["vma"]]
-            made["shared"] = int(vma.shared)
             if row["open_file"] >= 0:
                 made["file"] = self._open(row["open_file"])
+            if made["file"] >= 0:
+                made["shared"] = int(vma.shared)
                 made["pgoff"] = vma.offset // PAGE
 
     def _brk(self, row: dict[str, Any], made: dict[str, int]) -> None:

@@ -89,6 +89,23 @@ class Residency:
             self.resident.setdefault(file, set()).update(before)
 
 
+def shared_memory_files(trace: Trace, recording: Recording) -> set[int]:
+    """Files (numbers) of shmem: memfd, /dev/shm, MAP_SHARED|MAP_ANONYMOUS.
+
+    shmem has its own ->fault and inserts pages on its own, but maps around with filemap_map_pages:
+    its files show in that event alone, on a device without a major number.
+    """
+    others: set[tuple[int, int]] = set()
+    for event, table in trace.tables.items():
+        if "ino" in table.columns and event not in ("mm_filemap_map_pages", "vma_snapshot"):
+            others.update(table.select("dev", "ino").unique().rows())
+    return {
+        file.number
+        for file in recording.files
+        if file.dev >> 20 == 0 and (file.dev, file.ino) not in others
+    }
+
+
 def initial_residency(trace: Trace) -> dict[int, set[int]]:
     """File number (of reconstruct(trace)) -> pages that were cached when recording began."""
     residency = Residency()

@@ -78,7 +78,9 @@ class World:
     def add_thread(self, tid: int, process: int, name: str, mm: int) -> ThreadState:
         """A thread that begins (or is seen first) now."""
         number = len(self.recording.threads)
-        self.recording.threads.append(RecordedThread(number, tid, process, name, mm))
+        self.recording.threads.append(
+            RecordedThread(number, tid, process, name, mm, first_mm=mm)
+        )
         state = ThreadState(number, tid, mm, self.operations)
         self.threads[tid] = state
         return state
