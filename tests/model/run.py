@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Drive a small scenario step by step on the reference interpreter, by the labels of the
 specification: `run.to(1, "F23")` lets thread 1 run until it is about to do step F23.
-
-`@drives("F23", "F40")` on a test says which steps it drives a run through; the decorator
-holds the test to that, and test_labels.py holds every label to having such a test.
 """
 
 from __future__ import annotations
@@ -15,19 +12,15 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 from faultlock.lang import evaluate
 from faultlock.lang.constants import evaluate_constant
 from faultlock.lang.model import KERNEL_FOLDER, Model, compile_model, load_model
 from faultlock.lang.program import OwnRef, Program
 from faultlock.lang.traverse import step_expressions
+from tests.model.table import labels_in, visit
 
-STEP = r"(?:[FH]\d+|[2348]\.\d+(?:[rcs]\d|\.\d+[a-z]?))"
-LABEL = re.compile(rf"#.*?\s({STEP}(?:, {STEP})*)\s*$")
 MAX_STEPS = 20_000
-TABLE: dict[str, list[str]] = defaultdict(list)  # label -> tests that drive a run through it
-_visited: set[str] = set()
 
 PAGES = """
 N_FOLIOS: Param = 8
@@ -41,39 +34,11 @@ FAULT_AROUND_PAGES: Param = 2
 """
 
 
-def labels_in(text: str) -> list[tuple[int, str]]:
-    """(line number, label) for every label at the end of a line of model text."""
-    found = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        match = LABEL.search("  " + line)
-        if match and not line.lstrip().startswith("#"):
-            found += [(number, label) for label in match.group(1).split(", ")]
-    return found
-
-
 def vm_flags(text: str) -> int:
     """The value of "VM_READ | VM_EXEC"."""
     constants = (KERNEL_FOLDER / "constants.py").read_text(encoding="utf-8")
     values = {name: 1 << int(bit) for name, bit in re.findall(r"(VM_\w+) = 1 << (\d+)", constants)}
     return sum(values[name.strip()] for name in text.split("|"))
-
-
-def drives(*labels: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The decorated test drives a run through these steps."""
-
-    def decorate(test: Callable[..., None]) -> Callable[..., None]:
-        for label in labels:
-            TABLE[label].append(f"{test.__module__}.{test.__name__}")
-
-        @functools.wraps(test)
-        def wrapper(*arguments: Any, **named: Any) -> None:
-            _visited.clear()
-            test(*arguments, **named)
-            assert not set(labels) - _visited, f"never reached: {sorted(set(labels) - _visited)}"
-
-        return wrapper
-
-    return decorate
 
 
 class _Labels:
@@ -152,6 +117,7 @@ class Run:
         self.machine.called = set()
         self.choices: dict[str, Callable[[int], int]] = {}
         self.events: list[tuple[str, int, int, int, int]] = []  # name, a, b, c, thread
+        self.costs: list[tuple[str, int, int]] = []  # name, n, thread
         self.violation = ""
         assert self.program.setup is not None
         self.machine.call(self.program.setup)
@@ -182,12 +148,14 @@ class Run:
         if outcome.code == evaluate.CHOICE:
             outcome = self._choose(thread, outcome)
         if outcome.code in (evaluate.RAN, evaluate.CPU, evaluate.SLEEP):
-            _visited.update(here)
+            visit(here)
             for name in self.machine.called:
-                _visited.update(self.labels.functions[name])
+                visit(self.labels.functions[name])
             for event, a, b, c in outcome.records:
                 if event >= 0:
                     self.events.append((self.program.event_names[event], a, b, c, thread))
+        if outcome.code == evaluate.CPU:
+            self.costs.append((self.program.cost_names[outcome.a], outcome.b, thread))
         if outcome.code == evaluate.FAILED:
             self.violation = self.program.assertions[outcome.a - 1].text
         if outcome.code == evaluate.ERROR:
@@ -246,6 +214,33 @@ class Run:
             if self.step(thread).code not in (evaluate.RAN, evaluate.CPU, evaluate.SLEEP):
                 raise StuckError(f"thread {thread} is blocked in {label}")
 
+    def over(self, thread: int, label: str) -> None:
+        """Let a thread run to the step with that label and through it, calls included."""
+        self.to(thread, label)
+        step = self.program.step_at(self.pc(thread))
+        inside = self._called_from(step.function)
+        for _ in range(MAX_STEPS):
+            if self.step(thread).code not in (evaluate.RAN, evaluate.CPU, evaluate.SLEEP):
+                raise StuckError(f"thread {thread} is blocked in {label}: {self.where(thread)}")
+            if self.pc(thread) == 0:
+                return
+            now = self.program.step_at(self.pc(thread))
+            if now.function == step.function and now.line != step.line:
+                return
+            if now.function != step.function and now.function not in inside:
+                return
+        raise StuckError(f"{label} does not end")
+
+    def _called_from(self, function: str) -> set[str]:
+        found: set[str] = set()
+        todo = [function]
+        while todo:
+            for name in self.program.functions[todo.pop()].calls:
+                if name not in found and name in self.program.functions:
+                    found.add(name)
+                    todo.append(name)
+        return found
+
     def until(self, thread: int, text: str) -> None:
         """Let a thread run until its next step's source line contains `text`."""
         for _ in range(MAX_STEPS):
@@ -296,6 +291,12 @@ class Run:
             "pin": flag("pinned_file") != 0,
             "fault lock": flag("holds_vma_lock") != 0 or flag("holds_mmap_lock") != 0,
         }
+
+    def fault_lock(self, thread: int) -> str:
+        """Which fault lock the thread holds: "vma", "mmap read", "mmap write" or ""."""
+        if self.get("Thread", thread, "holds_vma_lock"):
+            return "vma"
+        return ("", "mmap read", "mmap write")[self.get("Thread", thread, "mmap_lock_mode")]
 
     def holds(self, thread: int) -> str:
         """The names of what the thread holds, in the order of table 5.2."""

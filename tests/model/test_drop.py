@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.model.run import Run, drives, vm_flags
+from tests.model.run import Run, vm_flags
+from tests.model.table import drives
 
 NOTHING = ""
 FAULT_LOCK = "fault lock"

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.model.run import Run, drives
+from tests.model.run import Run
+from tests.model.table import drives
 from tests.model.test_drop import FAULT_LOCK, KILL, NOTHING, UPTODATE, scene
 
 MAPPED, SIGNAL, SIGSEGV_TRAP, SIGBUS_TRAP, OOM_TRAP, FIXUP = range(6)

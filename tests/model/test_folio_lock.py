@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from tests.model.run import Run, drives
+from tests.model.run import Run
+from tests.model.table import drives
 
 HEAD = """
 @setup

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.model.run import Run, StuckError, drives
+from tests.model.run import Run, StuckError
+from tests.model.table import drives, row
 from tests.model.test_drop import (
     FAULT_LOCK,
     IN_FLIGHT,
@@ -168,6 +169,7 @@ def test_file_that_shrank_is_sigbus() -> None:
 
 
 @drives("H31")
+@row(16)
 def test_read_error_is_sigbus_after_window_and_one_read() -> None:
     """6.2 row 16: three reads in DROP, two here."""
     run = hold(ra=1, IO_ERRORS=1)
@@ -190,6 +192,7 @@ def cold_fault(policy: str) -> Run:
 
 
 @pytest.mark.parametrize("policy", HOLDING)
+@row(2, 4, 5, 6, 19)
 def test_rows_1_to_8_no_release_no_retry_no_pin(policy: str) -> None:
     run = cold_fault(policy)
     assert run.holds(1) == "ref, invalidate_lock, fault lock"
@@ -201,6 +204,7 @@ def test_rows_1_to_8_no_release_no_retry_no_pin(policy: str) -> None:
     assert not locks, "mmap_lock was not needed (row 5)"
 
 
+@row(2, 4, 5, 6, 19)
 def test_rows_1_to_8_drop_releases_retries_and_pins() -> None:
     run = cold_fault("drop-retry")
     assert run.holds(1) == "ref, invalidate_lock, pin"
@@ -210,6 +214,7 @@ def test_rows_1_to_8_drop_releases_retries_and_pins() -> None:
 
 
 @pytest.mark.parametrize("policy, leaks", [("hold", True), ("hold-fix", False)])
+@row(9)
 def test_rows_9_signal_in_the_found_branch(policy: str, leaks: bool) -> None:
     run = scene(more=IN_FLIGHT, other=KILL, policy=policy)
     run.go(1)
@@ -225,6 +230,7 @@ def test_rows_9_signal_in_the_found_branch(policy: str, leaks: bool) -> None:
     [("drop-retry", True), ("hold", False), ("hold-fix", True), ("retry-vma", True),
      ("hold-vma", True), ("hold-until-writer", True)],
 )
+@row(10)
 def test_row_10_signal_in_the_missing_branch(policy: str, killable: bool) -> None:
     run = scene(ra=4, other=KILL, policy=policy)
     assert run.go(1) == "blocked"
@@ -234,6 +240,7 @@ def test_row_10_signal_in_the_missing_branch(policy: str, killable: bool) -> Non
 
 
 @pytest.mark.parametrize("policy", ["drop-retry", "hold", "hold-fix"])
+@row(11)
 def test_row_11_own_read_is_killable(policy: str) -> None:
     run = scene(flags="VM_READ | VM_RAND_READ", other=KILL, policy=policy)
     assert run.go(1) == "blocked"
@@ -243,12 +250,14 @@ def test_row_11_own_read_is_killable(policy: str) -> None:
 
 @pytest.mark.parametrize("policy", ["drop-retry", "hold-fix", "retry-vma", "hold-vma",
                                     "hold-until-writer"])
+@row(12)
 def test_row_12_nowait_is_honoured(policy: str) -> None:
     run = scene(more=IN_FLIGHT, other=NOWAIT_CALL, policy=policy)
     assert result(run, 3) == RETRY
     assert run.holds(3) == FAULT_LOCK
 
 
+@row(12)
 def test_row_12_nowait_is_ignored_by_hold() -> None:
     """D3."""
     run = scene(more=IN_FLIGHT, other=NOWAIT_CALL, policy="hold")
@@ -256,6 +265,7 @@ def test_row_12_nowait_is_ignored_by_hold() -> None:
         result(run, 3)
 
 
+@row(13)
 def test_row_13_a_new_folio_is_unlocked_in_between_only_by_drop() -> None:
     run = scene(flags="VM_READ | VM_RAND_READ")
     run.past(1, "F14")
@@ -270,6 +280,7 @@ def test_row_13_a_new_folio_is_unlocked_in_between_only_by_drop() -> None:
 SIGNAL = KILL.replace("send_sigkill", "send_signal")
 
 
+@row(15)
 def test_row_15_ordinary_signal_during_the_read() -> None:
     run = scene(ra=4, other=SIGNAL)
     run.go(1)
@@ -286,6 +297,7 @@ def test_row_15_ordinary_signal_during_the_read() -> None:
 
 
 @pytest.mark.parametrize("policy, mapped", [("drop-retry", 2), ("hold", 1)])
+@row(17)
 def test_row_17_fault_around_after_the_read(policy: str, mapped: int) -> None:
     run = scene(ra=4, policy=policy)
     run.go(1, 2)
@@ -293,6 +305,7 @@ def test_row_17_fault_around_after_the_read(policy: str, mapped: int) -> None:
 
 
 @pytest.mark.parametrize("policy, misses", [("drop-retry", 0), ("hold", 1)])
+@row(18)
 def test_row_18_mmap_miss_after_a_miss(policy: str, misses: int) -> None:
     run = scene(ra=4, policy=policy)
     run.go(1, 2)
@@ -300,6 +313,7 @@ def test_row_18_mmap_miss_after_a_miss(policy: str, misses: int) -> None:
 
 
 @pytest.mark.parametrize("policy, major", [("drop-retry", 2), ("hold", 1)])
+@row(20)
 def test_row_20_pgmajfault_counts_each_redo_that_misses(policy: str, major: int) -> None:
     run = scene(ra=1, other=REMOVE, policy=policy)
     run.go(1)
@@ -312,6 +326,7 @@ def test_row_20_pgmajfault_counts_each_redo_that_misses(policy: str, major: int)
 
 
 @pytest.mark.parametrize("policy, major", [("drop-retry", 1), ("hold", 0)])
+@row(21)
 def test_row_21_wait_for_anothers_read_under_mmap_lock(policy: str, major: int) -> None:
     run = scene(more=IN_FLIGHT, user=False, policy=policy)
     run.go(1, 2)

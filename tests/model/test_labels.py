@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.model.run import TABLE, labels_in
+from tests.model.table import ROWS, TABLE, labels_in
 from tests.paths import SOURCE, shared
 
 F_STEPS = [1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15, 20, 21, 22, 23, 25, 26, 27, 28, 29, 30, 31, 32,
@@ -18,8 +18,6 @@ F_STEPS = [1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15, 20, 21, 22, 23, 25, 26, 27, 28
 H_STEPS = [1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 15, 20, 21, 22, 30, 31]
 NUMBERED = {"2.2": 13, "3.1": 8, "3.2": 7, "3.3": 10, "3.4": 6, "4.1": 5, "4.2": 2}
 KINDS = {"4.3r": 5, "4.3c": 7, "4.3s": 5}  # do_read_fault, do_cow_fault, do_shared_fault
-# lock_next_vma belongs to /proc (section 8.8); its test is with the actors.
-ELSEWHERE = {"3.2.7": "tests/model/actors/test_proc.py"}
 EXPECTED = (
     [f"F{number}" for number in F_STEPS]
     + [f"H{number}" for number in H_STEPS]
@@ -40,9 +38,9 @@ def in_sources() -> dict[str, list[str]]:
 
 def in_tests() -> dict[str, list[str]]:
     """Label -> tests that drive a run through it."""
-    for path in sorted(TESTS.glob("test_*.py")):
+    for path in sorted([*TESTS.glob("test_*.py"), *TESTS.glob("actors/test_*.py")]):
         if path.stem != "test_labels":
-            importlib.import_module(f"tests.model.{path.stem}")
+            importlib.import_module(".".join(path.relative_to(TESTS.parents[1]).parts)[:-3])
     return TABLE
 
 
@@ -53,11 +51,19 @@ def test_label_stands_in_the_sources(label: str) -> None:
 
 @pytest.mark.parametrize("label", EXPECTED)
 def test_label_has_a_test(label: str) -> None:
-    if label in ELSEWHERE:
-        text = (TESTS.parent.parent / ELSEWHERE[label]).read_text(encoding="utf-8")
-        assert "lock_next_vma" in text or "maps" in text
-        return
     assert in_tests().get(label), f"no test says @drives({label!r})"
+
+
+@pytest.mark.parametrize("number", range(1, 24))
+def test_row_of_table_6_2_has_a_test(number: int) -> None:
+    in_tests()
+    assert ROWS.get(number), f"no test says @row({number})"
+
+
+def test_table_6_2_has_23_rows() -> None:
+    text = shared("spec/fault-path.md").read_text(encoding="utf-8")
+    table = text[text.index("### 6.2 ") : text.index("### 6.3 ")]
+    assert re.findall(r"^\| (\d+) \|", table, re.MULTILINE) == [str(n) for n in range(1, 24)]
 
 
 def test_sources_have_no_label_that_the_specification_lacks() -> None:

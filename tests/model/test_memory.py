@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.model.run import Run, StuckError, drives
+from tests.model.run import Run, StuckError
+from tests.model.table import drives
 from tests.model.test_drop import FAULT_LOCK, NOTHING, REMOVE, UPTODATE, scene
 
 PRIVATE = "VM_READ | VM_WRITE | VM_MAYWRITE"

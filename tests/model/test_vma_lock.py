@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.model.run import Run, drives
+from tests.model.run import Run
+from tests.model.table import drives
 
 SCENE = """
 @setup

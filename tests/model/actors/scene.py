@@ -18,8 +18,8 @@ from pathlib import Path
 from faultlock.lang import evaluate as ev
 from faultlock.lang.model import KERNEL_FOLDER, compile_model, load_model
 from faultlock.lang.program import Program, Step
+from tests.model.table import labels_in, visit
 
-LABEL = re.compile(r"#.*?\b(8\.\d+\.\d+[a-z]?)\b")
 HEAD = '''# SPDX-License-Identifier: GPL-2.0-only
 """A scene of a test."""
 N_THREADS: Param = {threads}
@@ -55,13 +55,16 @@ def labels_in_sources() -> dict[str, set[tuple[str, int]]]:
     """Step number -> places (file name, line) in the kernel text that carry it."""
     found: dict[str, set[tuple[str, int]]] = defaultdict(set)
     for path in sorted(KERNEL_FOLDER.glob("*.py")):
-        for number, line in enumerate(path.read_text().splitlines(), start=1):
-            for label in LABEL.findall(line):
-                found[label].add((path.name, number))
+        for number, label in labels_in(path.read_text(encoding="utf-8")):
+            found[label].add((path.name, number))
     return dict(found)
 
 
 LABELS = labels_in_sources()
+AT = defaultdict(set)  # (file name, line) -> step numbers
+for _label, _places in LABELS.items():
+    for _place in _places:
+        AT[_place].add(_label)
 _programs: dict[tuple[str, str], Program] = {}
 
 
@@ -156,6 +159,7 @@ class Scene:
         if outcome.code == ev.BLOCKED:
             return False
         self.seen.append((thread, Path(step.file).name, step.line))
+        visit(AT[Path(step.file).name, step.line])
         self.labels_seen.append(label)
         self._follow(thread, step.function)
         return True

@@ -4,6 +4,7 @@
 import pytest
 
 from tests.model.actors.scene import DISK, Scene
+from tests.model.table import drives
 
 BODY = (
     '''
@@ -65,6 +66,7 @@ def scene(
 
 
 @pytest.mark.parametrize("version", [612, 618, 700])
+@drives("8.5.1", "8.5.2", "8.5.3", "8.5.4", "8.5.4a", "8.5.4b", "8.5.4c", "8.5.4d", "8.5.5")
 def test_fork_step_by_step(version: int) -> None:
     s = scene(KERNEL_VERSION=version)
     assert s.after("8.5.1", 2) == {"mmap_lock write"}
@@ -90,6 +92,7 @@ def test_fork_step_by_step(version: int) -> None:
     s.assert_balanced()
 
 
+@drives("8.5.5")
 def test_only_copied_on_write_memory_is_copied() -> None:
     s = scene(before="touch(8, True, True)")
     s.run(1)
@@ -138,6 +141,7 @@ def test_a_killed_fork_does_not_start() -> None:
     assert s.get("Thread", 2, "signal_pending") == 1
 
 
+@drives("8.5.5")
 def test_dontcopy_and_wipeonfork() -> None:
     s = scene(flags=" | VM_DONTCOPY")
     s.after("8.5.5", 2)
@@ -150,6 +154,7 @@ def test_dontcopy_and_wipeonfork() -> None:
     assert s.get("MM", 2, "pte_flags", 2) == 0
 
 
+@drives("8.5.4a", "8.5.4d")
 def test_without_a_child_everything_else_happens() -> None:
     s = scene(FORK_CHILD=0)
     s.after("8.5.4a", 2)
@@ -160,6 +165,7 @@ def test_without_a_child_everything_else_happens() -> None:
     assert s.get("Thread", 2, "signal_pending") == 0
 
 
+@drives("8.7.1", "8.7.2", "8.7.3", "8.7.4", "8.7.5")
 def test_the_child_exits_and_the_parent_reaps_it() -> None:
     s = scene(after="kernel_wait4()")
     assert s.run(2).startswith("kernel_wait4")
@@ -176,6 +182,7 @@ def test_the_child_exits_and_the_parent_reaps_it() -> None:
     s.assert_balanced()
 
 
+@drives("8.7.1")
 def test_an_exiting_thread_waits_behind_a_writer_uninterruptibly() -> None:
     s = scene(after="do_exit()")
     s.reach("8.7.1", 2)
@@ -185,6 +192,7 @@ def test_an_exiting_thread_waits_behind_a_writer_uninterruptibly() -> None:
     assert s.run(2).startswith("rwsem_down_read_slowpath"), "not even SIGKILL helps"
 
 
+@drives("8.7.6")
 def test_exec_takes_the_old_lock_killably() -> None:
     s = scene(before="exec_mmap(current.mm)")
     assert s.after("8.7.6", 2) == {"mmap_lock read"}

@@ -2,6 +2,7 @@
 """Spec D8 and D9: reads that are served by a thread, of the same process or of a daemon."""
 
 from tests.model.actors.scene import Scene
+from tests.model.table import drives
 
 BODY = '''
 @setup
@@ -70,6 +71,7 @@ def test_d8_the_server_calls_mmap_while_a_kernel_mode_fault_waits_for_it() -> No
             assert "mmap_lock read" in s.held(1)
 
 
+@drives("8.7.1", "8.7.2")
 def test_a_server_that_is_killed_fails_its_requests_when_its_files_are_closed() -> None:
     s = scene()
     s.run(2)

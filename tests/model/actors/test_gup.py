@@ -4,6 +4,7 @@
 import pytest
 
 from tests.model.actors.scene import DISK, Scene
+from tests.model.table import drives
 
 BODY = (
     '''
@@ -53,6 +54,7 @@ def result(s: Scene) -> int:
     return s.get("machine", 1, "herd")
 
 
+@drives("8.10.1", "8.10.2", "8.10.3", "8.10.6", "8.10.7", "8.10.8", "8.10.9")
 def test_retry_releases_mmap_lock_and_the_redo_has_tried() -> None:
     s = pages(2)
     s.after("8.10.1", 1)
@@ -76,6 +78,7 @@ def test_retry_releases_mmap_lock_and_the_redo_has_tried() -> None:
     s.assert_balanced()
 
 
+@drives("8.10.5")
 def test_nowait_stops_with_the_lock_held_and_no_error() -> None:
     s = pages(1, "FOLL_GET | FOLL_NOWAIT")
     s.reach("8.10.5", 1)
@@ -95,6 +98,7 @@ def test_hold_ignores_nowait() -> None:
         s.run(1)
 
 
+@drives("8.10.4")
 def test_completed_takes_the_lock_again() -> None:
     call = PAGES.format(n=1, flags="FOLL_GET | FOLL_WRITE")
     s = scene(call, DIRTY_EXCEEDED=1, cache="boot_cache(mapping, 0, 0)")
@@ -157,6 +161,7 @@ def test_write_breaks_copy_on_write() -> None:
     s.assert_balanced()
 
 
+@drives("8.10.10", "8.10.11")
 def test_populate_gives_writers_a_chance_between_pages() -> None:
     s = scene("__mm_populate(0, 4, False)", ra=0)
     assert s.after("8.10.10", 1) == {"mmap_lock read"}

@@ -2,6 +2,7 @@
 """Spec 8.9: khugepaged collapses a file range."""
 
 from tests.model.actors.scene import DISK, Scene
+from tests.model.table import drives
 
 BODY = '''
 @setup
@@ -47,6 +48,7 @@ def scene(
     return Scene(text, 4, COLLAPSE_ORDER=1)
 
 
+@drives("8.9.1", "8.9.2", "8.9.4", "8.9.5", "8.9.6", "8.9.7")
 def test_collapse_step_by_step() -> None:
     s = scene()
     s.run(1)
@@ -70,6 +72,7 @@ def test_collapse_step_by_step() -> None:
     s.assert_balanced()
 
 
+@drives("8.9.3")
 def test_absent_pages_are_read_first() -> None:
     s = scene("khugepaged_scan_file(current.mm, 2)")
     s.after("8.9.3", 2)
@@ -102,6 +105,7 @@ def test_a_locked_folio_makes_the_collapse_fail() -> None:
     s.assert_balanced()
 
 
+@drives("8.9.6")
 def test_collapse_and_hole_punch_deadlock_on_invalidate_lock_and_folio_lock() -> None:
     """As read in 6.12: khugepaged takes invalidate_lock with folio locks held (8.9.6)."""
     s = scene(other="ext4_punch_hole(the_mapping(), 0, 2)")
@@ -114,6 +118,7 @@ def test_collapse_and_hole_punch_deadlock_on_invalidate_lock_and_folio_lock() ->
     assert s.run(4) != "" and s.run(2) != "", "not even SIGKILL ends it"
 
 
+@drives("8.9.5")
 def test_file_systems_with_large_folios_do_not_meet_that_deadlock() -> None:
     s = scene(other="ext4_punch_hole(the_mapping(), 0, 2)")
     s.put("Mapping", 1, "max_order", 1)
@@ -125,6 +130,7 @@ def test_file_systems_with_large_folios_do_not_meet_that_deadlock() -> None:
     s.assert_balanced()
 
 
+@drives("8.9.3", "8.9.5")
 def test_readahead_with_folio_locks_held_deadlocks_too() -> None:
     """8.9.3 after 8.9.5: a page of the range vanished, and readahead takes invalidate_lock."""
     s = scene(other="ext4_punch_hole(the_mapping(), 0, 2)")
@@ -144,6 +150,7 @@ def test_a_busy_mm_is_skipped() -> None:
     assert s.get("Mapping", 1, "pages", 0) == 1
 
 
+@drives("8.9.8")
 def test_anonymous_memory_needs_the_write_locks() -> None:
     s = scene("khugepaged_collapse_anon(current.mm, 8)", page=8)
     assert s.after("8.9.8", 2) == {"mmap_lock write"}

@@ -2,6 +2,7 @@
 """Spec 8.11: KVM's asynchronous page faults."""
 
 from tests.model.actors.scene import DISK, Scene
+from tests.model.table import drives
 
 BODY = (
     '''
@@ -63,6 +64,7 @@ def result(s: Scene) -> int:
     return s.get("machine", 1, "herd")
 
 
+@drives("8.11.1", "8.11.2", "8.11.3", "8.11.4", "8.11.5", "8.11.7", "8.11.8")
 def test_the_vcpu_goes_on_while_a_worker_waits() -> None:
     s = scene()
     assert s.run(2).startswith("kvm_worker: wait")
@@ -88,6 +90,7 @@ def test_the_vcpu_goes_on_while_a_worker_waits() -> None:
     s.assert_balanced()
 
 
+@drives("8.11.6")
 def test_a_guest_that_is_not_ready_waits_synchronously() -> None:
     s = scene(ready=False)
     s.reach("8.11.6", 1)
@@ -108,6 +111,7 @@ def test_a_page_that_is_mapped_needs_no_lock() -> None:
     assert s.machine.call("hva_to_pfn_fast", 3, 0) == 0, "never touched"
 
 
+@drives("8.11.6")
 def test_a_signal_interrupts_the_synchronous_wait() -> None:
     s = scene(ready=False)
     s.reach("8.11.6", 1)

@@ -4,6 +4,7 @@
 import pytest
 
 from tests.model.actors.scene import DISK, Scene
+from tests.model.table import drives
 
 BODY = (
     '''
@@ -43,6 +44,7 @@ def scene(call: str, **parameters: int) -> Scene:
 
 
 @pytest.mark.parametrize(("version", "held"), [(612, {"mmap_lock read"}), (700, {"vma"})])
+@drives("8.8.1")
 def test_maps(version: int, held: set[str]) -> None:
     s = scene("read_proc(current.mm, ProcFile.MAPS)", KERNEL_VERSION=version)
     while 'cpu("maps_vma")' not in s.where(2):
@@ -53,6 +55,7 @@ def test_maps(version: int, held: set[str]) -> None:
     s.assert_balanced()
 
 
+@drives("8.8.5")
 def test_maps_of_7_0_falls_back_when_it_meets_a_write_locked_vma() -> None:
     s = scene("read_proc(current.mm, ProcFile.MAPS)", KERNEL_VERSION=700)
     s.put("VMA", 1, "write_locked", 1)
@@ -64,6 +67,7 @@ def test_maps_of_7_0_falls_back_when_it_meets_a_write_locked_vma() -> None:
     assert s.run(2) == "", "killable"
 
 
+@drives("8.8.1")
 def test_smaps_takes_the_lock_for_each_read() -> None:
     s = scene("read_proc(current.mm, ProcFile.SMAPS)")
     assert s.after("8.8.1", 2) == {"mmap_lock read"}
@@ -72,6 +76,7 @@ def test_smaps_takes_the_lock_for_each_read() -> None:
     assert s.run(2) == ""
 
 
+@drives("8.8.2")
 def test_smaps_rollup_gives_way_to_a_writer() -> None:
     s = scene("read_proc(current.mm, ProcFile.SMAPS_ROLLUP)")
     assert s.after("8.8.2", 2) == {"mmap_lock read"}
@@ -83,6 +88,7 @@ def test_smaps_rollup_gives_way_to_a_writer() -> None:
     s.assert_balanced()
 
 
+@drives("8.8.3", "8.8.4")
 def test_cmdline_waits_for_io_with_mmap_lock_held_uninterruptibly() -> None:
     s = scene("read_proc(current.mm, ProcFile.CMDLINE)", CMDLINE_ADDRESS=1)
     s.put("File", 1, "ra_pages", 2)
@@ -98,6 +104,7 @@ def test_cmdline_waits_for_io_with_mmap_lock_held_uninterruptibly() -> None:
     s.assert_balanced()
 
 
+@drives("8.8.6")
 def test_process_vm_readv_releases_the_lock_for_io() -> None:
     s = scene("process_vm_readv(current.mm, 1, 1)")
     s.put("File", 1, "ra_pages", 2)
@@ -109,6 +116,7 @@ def test_process_vm_readv_releases_the_lock_for_io() -> None:
     s.assert_balanced()
 
 
+@drives("8.8.7")
 def test_status_takes_no_lock() -> None:
     s = scene("read_proc(current.mm, ProcFile.STATUS)")
     s.put("RwSemaphore", 1, "writer", 3)
@@ -126,6 +134,7 @@ def test_clear_refs_write_locks_every_vma() -> None:
     assert s.get("MM", 1, "pte_flags", 0) & 1 == 0
 
 
+@drives("8.12.1", "8.12.2")
 def test_the_oom_reaper_takes_private_memory() -> None:
     s = scene("out_of_memory(current.mm)")
     s.run(1)
@@ -138,6 +147,7 @@ def test_the_oom_reaper_takes_private_memory() -> None:
     assert s.held(2) == set()
 
 
+@drives("8.12.3")
 def test_the_oom_reaper_gives_up_after_ten_tries() -> None:
     s = scene("out_of_memory(current.mm)")
     s.run(1)

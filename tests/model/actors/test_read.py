@@ -2,6 +2,7 @@
 """Spec 8.4: buffered read(2), and 8.13: the fault of a write's source buffer."""
 
 from tests.model.actors.scene import DISK, Scene
+from tests.model.table import drives
 
 BODY = (
     '''
@@ -57,6 +58,7 @@ def scene(
     return s
 
 
+@drives("8.4.1", "8.4.2", "8.4.3", "8.4.6")
 def test_a_cached_page_is_copied_at_once() -> None:
     s = scene(cache="boot_cache(mapping, 0, 0)")
     s.after("8.4.1", 1)
@@ -72,6 +74,7 @@ def test_a_cached_page_is_copied_at_once() -> None:
     s.assert_balanced()
 
 
+@drives("8.4.3")
 def test_a_page_that_readahead_lost_again_is_created_and_read() -> None:
     """Reclaim takes the page between readahead and the second lookup."""
     s = scene(extra=RECLAIMER)
@@ -89,6 +92,7 @@ def test_a_page_that_readahead_lost_again_is_created_and_read() -> None:
     s.assert_balanced()
 
 
+@drives("8.4.5")
 def test_readahead_then_wait_for_it_without_a_reference() -> None:
     s = scene(ra=4)
     assert s.run(1).startswith("folio_put_wait_locked_killable")
@@ -99,6 +103,7 @@ def test_readahead_then_wait_for_it_without_a_reference() -> None:
     s.assert_balanced()
 
 
+@drives("8.4.4")
 def test_a_marked_folio_starts_the_next_window() -> None:
     cache = "folio = boot_cache(mapping, 0, 0)\n    folio.readahead = True"
     s = scene(cache=cache, ra=2)
@@ -109,6 +114,7 @@ def test_a_marked_folio_starts_the_next_window() -> None:
     s.assert_balanced()
 
 
+@drives("8.4.5")
 def test_a_page_that_is_not_uptodate_is_read_under_invalidate_lock() -> None:
     cache = "folio = boot_cache(mapping, 0, 0)\n    folio.uptodate = False"
     s = scene(cache=cache)
@@ -129,6 +135,7 @@ def test_a_fatal_signal_ends_the_wait() -> None:
     assert s.held(1) == set()
 
 
+@drives("8.4.6")
 def test_reading_beyond_the_end_copies_nothing() -> None:
     s = scene(call="ksys_read(the_file(), 0, 1, 8)", cache="boot_cache(mapping, 0, 0)")
     s.reach("8.4.6", 1)

@@ -4,6 +4,7 @@
 import pytest
 
 from tests.model.actors.scene import Scene
+from tests.model.table import drives
 
 BODY = '''
 @setup
@@ -42,6 +43,7 @@ def cached(s: Scene, index: int) -> bool:
     return s.get("Mapping", 1, "pages", index) != 0
 
 
+@drives("8.3.1", "8.3.2", "8.3.3", "8.3.4", "8.3.7", "8.3.8", "8.3.9")
 def test_a_folio_that_was_never_mapped_goes_at_the_first_scan() -> None:
     s = scene()
     s.after("8.3.1", 2)
@@ -61,6 +63,7 @@ def test_a_folio_that_was_never_mapped_goes_at_the_first_scan() -> None:
     s.assert_balanced()
 
 
+@drives("8.3.4", "8.3.5")
 def test_an_accessed_pte_buys_one_more_round() -> None:
     s = scene()
     s.run(1)
@@ -77,6 +80,7 @@ def test_an_accessed_pte_buys_one_more_round() -> None:
 
 
 @pytest.mark.parametrize("flags", ["VM_READ | VM_RAND_READ", "VM_READ | VM_SEQ_READ"])
+@drives("8.3.9")
 def test_random_and_sequential_mappings_have_no_recency(flags: str) -> None:
     s = scene(flags)
     s.run(1)
@@ -84,6 +88,7 @@ def test_random_and_sequential_mappings_have_no_recency(flags: str) -> None:
     assert not cached(s, 0)
 
 
+@drives("8.3.2")
 def test_a_locked_folio_is_kept() -> None:
     s = scene()
     s.put("Folio", 1, "locked", 1)
@@ -94,6 +99,7 @@ def test_a_locked_folio_is_kept() -> None:
     assert s.held(2) == set()
 
 
+@drives("8.3.8", "8.3.9")
 def test_a_reference_of_somebody_else_keeps_the_folio() -> None:
     s = scene()
     s.put("Folio", 1, "refcount", 2)
@@ -106,6 +112,7 @@ def test_a_reference_of_somebody_else_keeps_the_folio() -> None:
     s.assert_balanced()
 
 
+@drives("8.3.6", "8.3.8")
 def test_a_dirty_folio_is_not_freed_here() -> None:
     s = scene()
     s.put("Folio", 1, "dirty", 1)
@@ -142,6 +149,7 @@ def test_lru_order_the_oldest_goes_first() -> None:
     s.assert_balanced()
 
 
+@drives("8.3.1")
 def test_two_lists_a_page_used_twice_is_activated_and_survives_longer() -> None:
     s = scene(call="try_to_free_pages()", LRU=2)
     s.put("Folio", 1, "referenced", 1)

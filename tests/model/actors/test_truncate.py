@@ -4,6 +4,7 @@
 import pytest
 
 from tests.model.actors.scene import DISK, Scene
+from tests.model.table import drives
 
 FILE = '''
 @setup
@@ -40,6 +41,7 @@ def scene(call: str, extra: str = DISK, threads: int = 3, **parameters: int) -> 
     return Scene(FILE.format(call=call) + extra, threads, **parameters)
 
 
+@drives("8.1.1", "8.1.2", "8.1.3", "8.1.4", "8.1.5", "8.1.6", "8.1.7", "8.1.8", "8.1.9")
 def test_truncate_holds_what_the_kernel_holds() -> None:
     s = scene("ext4_setattr(the_mapping(), 1, True)")
     s.run(1)
@@ -86,6 +88,7 @@ def test_pass_two_waits_for_the_read_in_flight() -> None:
     s.assert_balanced()
 
 
+@drives("8.1.3")
 def test_growth_removes_nothing() -> None:
     s = scene("ext4_setattr(the_mapping(), 6, False)")
     assert s.run(2) == ""
@@ -118,6 +121,7 @@ def test_truncate_waits_for_direct_io() -> None:
     s.assert_balanced()
 
 
+@drives("8.2.1", "8.2.2", "8.2.4", "8.2.5", "8.2.6")
 def test_hole_punch() -> None:
     s = scene("ext4_punch_hole(the_mapping(), 2, 3)")
     s.run(1)
@@ -134,6 +138,7 @@ def test_hole_punch() -> None:
     s.assert_balanced()
 
 
+@drives("8.2.3")
 def test_collapse_range_writes_back_first() -> None:
     s = scene("ext4_collapse_range(the_mapping(), 1, 2)")
     s.put("Folio", 2, "dirty", 1)
@@ -146,6 +151,7 @@ def test_collapse_range_writes_back_first() -> None:
 
 
 @pytest.mark.parametrize("label", ["8.1.6", "8.2.4"])
+@drives("8.1.6", "8.2.4")
 def test_a_private_copy_survives_a_hole_but_not_a_truncation(label: str) -> None:
     call = "ext4_setattr(the_mapping(), 2, False)"
     if label == "8.2.4":
