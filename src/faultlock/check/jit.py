@@ -7,7 +7,9 @@ address, so that no engine is compiled again for another policy.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
@@ -15,11 +17,30 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from faultlock.lang.cache import cache_folder
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 I8 = ir.IntType(8)
 I32 = ir.IntType(32)
 I64 = ir.IntType(64)
+
+
+def _compiled_folder() -> str:
+    """Where compiled code is kept: numba looks only at the file of a function, not at those of
+    the functions it calls, so the folder's name is a digest of all files of the search."""
+    digest = hashlib.sha256(numba.__version__.encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    folder = cache_folder() / f"check-{digest.hexdigest()[:16]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return ""  # nothing is kept
+    return str(folder)
+
+
+COMPILED_FOLDER = _compiled_folder()
 
 
 def compiled(function: Function) -> Function:
@@ -29,8 +50,24 @@ def compiled(function: Function) -> Function:
     workers that count the same array's references slow each other down): compiled functions
     may not make arrays; the caller keeps what it passes alive.
     """
+    return _njit(function, forceinline=False)
+
+
+def inlined(function: Function) -> Function:
+    """The same for a part of another compiled function: a call would pass some hundred words
+    (every array of every tuple), which takes longer than most of these functions do."""
+    return _njit(function, forceinline=True)
+
+
+def _njit(function: Function, forceinline: bool) -> Function:
     njit: Any = numba.njit  # _nrt is not in its declared signature
-    return cast(Function, njit(nogil=True, cache=True, _nrt=False)(function))
+    config: Any = numba.config
+    before, config.CACHE_DIR = config.CACHE_DIR, COMPILED_FOLDER
+    try:
+        return cast(Function, njit(nogil=True, cache=bool(COMPILED_FOLDER), _nrt=False,
+                                   forceinline=forceinline)(function))
+    finally:
+        config.CACHE_DIR = before
 
 
 def _call(builder: Any, address: Any, result: Any, values: list[Any]) -> Any:

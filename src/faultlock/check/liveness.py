@@ -58,7 +58,7 @@ def find_never(run: Exploration, item: ir.Property) -> Lasso | None:
         for row in (np.nonzero(reached[low:high] & (store.terminal[low:high] > 0))[0] + low)
     ]
     if ends:
-        return Lasso(min((int(row) for row in ends), key=run.depth_of), [], [], [])
+        return Lasso(_first_of(run, [int(row) for row in ends]), [], [], [])
     return _fair_cycle(run, reached, need_unfinished=False)
 
 
@@ -101,13 +101,21 @@ def _fair_cycle(run: Exploration, alive: Array, need_unfinished: bool) -> Lasso 
     )
 
 
+def _first_of(run: Exploration, rows: list[int]) -> int:
+    """The row that a single worker finds first."""
+    depths = [run.depth_of(row) for row in rows]
+    least = min(depths)
+    nearest = [row for row, depth in zip(rows, depths, strict=True) if depth == least]
+    return min(nearest, key=run.order.rank) if len(nearest) > 1 else nearest[0]
+
+
 def _shallowest(run: Exploration, component: Array, wanted: Array) -> int:
     """The row of a wanted component that is nearest to the initial state."""
-    for lows, highs in run.levels:
-        for low, high in zip(lows, highs, strict=True):
-            hits = np.nonzero(wanted[component[low:high]])[0]
-            if len(hits):
-                return int(low + hits[0])
+    for depth, (lows, highs) in enumerate(run.levels):
+        ranges = zip(lows, highs, strict=True)
+        if any(wanted[component[low:high]].any() for low, high in ranges):
+            rows = run.order.level(depth)
+            return int(rows[np.nonzero(wanted[component[rows]])[0][0]])
     raise AssertionError("a marked state is on no level")
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from faultlock.check.vectors import SEGMENT
 from faultlock.lang import program as ir
 from faultlock.lang.layout import Layout
 from faultlock.lang.traverse import expressions_in, statements
@@ -52,23 +53,34 @@ def watched_fields(program: ir.Program) -> set[tuple[str, str]]:
     return found
 
 
-def word_parts(words: int) -> Any:
-    """u64 [words]: each word's bit among 64 parts of the state."""
-    parts = np.arange(words, dtype=np.uint64) * np.uint64(64) // np.uint64(max(words, 64))
-    return np.uint64(1) << parts
+def part_of(word: int, head: int) -> int:
+    """The part of the state, one bit of 64, that a word belongs to: the head has its own, else
+    a quarter of a segment; parts repeat in long states."""
+    return 1 << 63 if word < head else 1 << ((word - head) // (SEGMENT // 4) & 63)
 
 
-def monitor_words(program: ir.Program, layout: Layout, function: str) -> int:
-    """The parts of the state (see word_parts) that a property reads."""
+def monitor_words(program: ir.Program, layout: Layout, function: str, head: int) -> int:
+    """The parts of the state (see part_of) that a property reads."""
     fields = property_fields(program, function)
-    parts = word_parts(layout.size // 8)
     mask = 0
     for variable in layout.variables():
         key = variable.key
         if key[0] == "field" and (key[1], key[3]) in fields:
-            mask |= int(parts[variable.place.offset // 8])
-            mask |= int(parts[(sum(variable.place[:2]) - 1) // 8])
+            mask |= part_of(variable.place.offset // 8, head)
+            mask |= part_of((sum(variable.place[:2]) - 1) // 8, head)
     return mask
+
+
+def label_monitors(program: ir.Program, monitors: list[ir.Property]) -> Any:
+    """u64 [L + 1]: a bit per monitor (the 65th shares that of the first, and so on) that reads
+    a field which the step writes."""
+    found = np.zeros(len(program.steps) + 1, np.uint64)
+    for number, item in enumerate(monitors):
+        fields = property_fields(program, item.function)
+        for step in program.steps:
+            if any((struct, name) in fields for struct, name, _ in step.writes):
+                found[step.label] |= np.uint64(1 << (number & 63))
+    return found
 
 
 def visible_labels(program: ir.Program) -> Any:

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from faultlock.check.explain import false_part, waits_of
 from faultlock.check.path import Run, moves_to, replay
 from faultlock.check.verdict import ScenarioResult, flat
@@ -17,12 +15,11 @@ from faultlock.lang.native import NativeProgram
 def witness(result: ScenarioResult) -> Run | None:
     """A shortest run after which every thread has ended (daemons may wait); None: none found."""
     run = result.exploration
-    for low, high in run.rows():
-        ends = np.nonzero(run.store.terminal[low:high] == 1)[0]
+    for depth in range(run.depth + 1):
+        rows = run.order.level(depth)
+        ends = rows[run.store.terminal[rows] == 1]
         if len(ends):
-            rows = (int(low + end) for end in ends[:1000])
-            best = min(rows, key=run.depth_of)
-            return replay(run.native, flat(moves_to(run, best)))
+            return replay(run.native, flat(moves_to(run, int(ends[0]))))
     return None
 
 

@@ -18,15 +18,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from faultlock.check.jit import compare_and_swap, compiled, load_word
+from faultlock.check.jit import compare_and_swap, compiled, inlined, load_word
+from faultlock.check.vectors import (
+    FACTORS,
+    SEGMENT,
+    copy_segment,
+    differences,
+    set_word,
+    sum_of_products,
+    word_at,
+)
 from faultlock.lang.memory import MAP_NORESERVE
 
 Array = Any
+ROW_FACTORS = np.array(FACTORS, np.uint64)
 HUGE_PAGES_FROM = 1 << 22  # bytes at the start of an array that stay in small pages
 NO_STATE = 0xFFFFFFFF  # a parent or target that is no stored state
 EXISTS, NEW = 0, 1
-SEGMENT = 16  # words
-SPARE_SLOTS = 512  # of a table, per worker, while one state is expanded
+SPARE_SLOTS = 512  # of a table, per worker, until the next look at how full it is
+FIRST_SLOTS = 1 << 13
 SEGMENT_REGION = 1 << 22  # different contents of one segment that one worker may find
 
 # columns of Store.counters
@@ -77,14 +87,14 @@ def make_store(words: int, head: int, states: int, workers: int, edges: int = 0)
         _reserve((rows,), np.uint16),
         _reserve((max(edges * workers, 1),), np.uint32),
         _reserve((max(edges * workers, 1),), np.uint8),
-        np.zeros(1 << 12, np.uint64),
+        np.zeros(FIRST_SLOTS, np.uint64),
         np.zeros((workers, 16), np.int64),
         states,
         edges,
         words,
         head,
         _reserve((groups, workers * SEGMENT_REGION, SEGMENT), np.uint64),
-        np.zeros((groups, 1 << 12), np.uint64),
+        np.zeros((groups, FIRST_SLOTS), np.uint64),
         np.zeros((groups, workers, 8), np.int64),
         SEGMENT_REGION,
     )
@@ -107,7 +117,7 @@ def grown(store: Store) -> Store:
             for worker in range(workers):
                 low = worker * store.segment_region
                 high = low + int(store.segments_used[group, worker, 0])
-                enter_all(store.segments[group], tables[group], low, high)
+                enter_contents(store.segments[group], tables[group], low, high)
         store = store._replace(segment_tables=tables)
     return store
 
@@ -128,7 +138,7 @@ def state_words(store: Store) -> int:
     return store.head + groups * SEGMENT
 
 
-@compiled
+@inlined
 def mix(word: Any) -> Any:
     """A 64-bit word with every bit depending on every bit (splitmix64's finaliser)."""
     word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -136,19 +146,14 @@ def mix(word: Any) -> Any:
     return word ^ (word >> np.uint64(31))
 
 
-@compiled
-def salted(word: Any, index: Any) -> Any:
-    """The share of word number `index` in the hash of a state."""
-    return mix(word + np.uint64(index + 1) * np.uint64(0x9E3779B97F4A7C15))
-
-
-@compiled
+@inlined
 def hash_of(row: Array) -> Any:
-    """The hash of a state: the sum over its words, so a step changes it word by word."""
+    """The hash of a row: multilinear, then mixed."""
     total = np.uint64(0)
     for index in range(len(row)):
-        total += salted(row[index], index)
-    return total
+        word = row[index]
+        total += (word ^ word >> np.uint64(32)) * ROW_FACTORS[index & 255]
+    return mix(total)
 
 
 @compiled
@@ -164,70 +169,107 @@ def enter_all(rows: Array, table: Array, low: int, high: int) -> None:
 
 
 @compiled
+def enter_contents(contents: Array, table: Array, low: int, high: int) -> None:
+    """The same for the contents of a segment."""
+    mask = np.uint64(len(table) - 1)
+    for number in range(low, high):
+        value = mix(sum_of_products(contents.ctypes.data + number * SEGMENT * 8))
+        slot = value & mask
+        while table[slot] != 0:
+            slot = (slot + np.uint64(1)) & mask
+        table[slot] = (value >> np.uint64(32)) << np.uint64(32) | np.uint64(number + 1)
+
+
+@inlined
 def copy(source: Array, target: Array) -> None:
     """Copy a state (numba's slice assignment would need reference counting)."""
     for index in range(len(source)):
         target[index] = source[index]
 
 
-@compiled
-def same(left: Array, right: Array) -> bool:
-    """Whether two states are equal."""
-    for index in range(len(left)):  # noqa: SIM110  (numba: no generators)
-        if left[index] != right[index]:
-            return False
-    return True
+@inlined
+def insert(store: Store, worker: int, packed: int, value: Any) -> tuple[Any, int]:
+    """(row, NEW or EXISTS) of a packed state, at address `packed`, with hash `value`.
 
-
-@compiled
-def put(rows: Array, table: Array, used: Array, low: int, item: Array,
-        value: Any) -> tuple[Any, int]:
-    """(row, NEW or EXISTS) of an item with hash `value`.
-
-    used[0] rows from `low` on are in use by this worker; the next one is written before any
-    other worker can see it."""
-    mask = np.uint64(len(table) - 1)
+    The next row of this worker is written before any other worker can see it."""
+    table, width = store.table.ctypes.data, store.rows.shape[1] * 8
+    rows = store.rows.ctypes.data
+    mask = np.uint64(len(store.table) - 1)
     slot = value & mask
     upper = value >> np.uint64(32)
-    row = low + used[0]
+    row = worker * store.region + store.counters[worker, STATES]
     written = False
-    base = table.ctypes.data
     while True:
-        entry = load_word(base + np.int64(slot) * 8)
+        place = table + np.int64(slot) * 8
+        entry = load_word(place)
         if entry == 0:
             if not written:
-                copy(item, rows[row])
+                copy_words(packed, rows + row * width, width)
                 written = True
             fresh = upper << np.uint64(32) | np.uint64(row + 1)
-            entry = compare_and_swap(base + np.int64(slot) * 8, np.uint64(0), fresh)
+            entry = compare_and_swap(place, np.uint64(0), fresh)
             if entry == 0:
-                used[0] += 1
+                store.counters[worker, STATES] += 1
                 return row, NEW
         if entry >> np.uint64(32) == upper:
             other = np.int64(entry & np.uint64(NO_STATE)) - 1
-            if same(rows[other], item):
+            if same_words(packed, rows + other * width, width):
                 return other, EXISTS
         slot = (slot + np.uint64(1)) & mask
 
 
-@compiled
-def insert(store: Store, worker: int, packed: Array, value: Any) -> tuple[int, int]:
-    """(row, NEW or EXISTS) of a packed state with hash `value`."""
-    used = store.counters[worker]  # column STATES is the first
-    return put(store.rows, store.table, used, worker * store.region, packed, value)
+@inlined
+def copy_words(source: int, target: int, size: int) -> None:
+    """Copy `size` bytes, whole words."""
+    for offset in range(0, size, 8):
+        set_word(target + offset, word_at(source + offset))
 
 
-@compiled
-def pack_segment(store: Store, worker: int, group: int, state: Array, packed: Array) -> None:
-    """Enter the number of one segment of a state into its packed form."""
-    first = store.head + group * SEGMENT
-    content = state[first:first + SEGMENT]
-    number, _ = put(store.segments[group], store.segment_tables[group],
-                    store.segments_used[group, worker], worker * store.segment_region,
-                    content, hash_of(content))
-    word, shift = store.head + (group >> 1), np.uint64(32 * (group & 1))
-    keep = packed[word] & ~(np.uint64(NO_STATE) << shift)
-    packed[word] = keep | np.uint64(number) << shift
+@inlined
+def same_words(left: int, right: int, size: int) -> bool:
+    """Whether `size` bytes are equal, whole words."""
+    for offset in range(0, size, 8):  # noqa: SIM110  (numba: no generators)
+        if word_at(left + offset) != word_at(right + offset):
+            return False
+    return True
+
+
+@inlined
+def segment_number(store: Store, worker: int, group: int, content: int) -> Any:
+    """The number of the content, at address `content`, of a segment."""
+    size = store.segment_tables.shape[1]
+    table = store.segment_tables.ctypes.data + group * size * 8
+    contents = store.segments.ctypes.data + group * store.segments.shape[1] * SEGMENT * 8
+    mask = np.uint64(size - 1)
+    value = mix(sum_of_products(content))
+    slot = value & mask
+    upper = value >> np.uint64(32)
+    number = worker * store.segment_region + store.segments_used[group, worker, 0]
+    while True:
+        place = table + np.int64(slot) * 8
+        entry = load_word(place)
+        if entry == 0:
+            copy_segment(content, contents + number * SEGMENT * 8)
+            fresh = upper << np.uint64(32) | np.uint64(number + 1)
+            entry = compare_and_swap(place, np.uint64(0), fresh)
+            if entry == 0:
+                store.segments_used[group, worker, 0] += 1
+                return number
+        if entry >> np.uint64(32) == upper:
+            other = np.int64(entry & np.uint64(NO_STATE)) - 1
+            if differences(content, contents + other * SEGMENT * 8) == 0:
+                return other
+        slot = (slot + np.uint64(1)) & mask
+
+
+@inlined
+def pack_segment(store: Store, worker: int, group: int, state: int, packed: int) -> None:
+    """Enter the number of one segment of a state into its packed form (addresses)."""
+    number = segment_number(store, worker, group, state + (store.head + group * SEGMENT) * 8)
+    place = packed + (store.head + (group >> 1)) * 8
+    shift = np.uint64(32 * (group & 1))
+    keep = word_at(place) & ~(np.uint64(NO_STATE) << shift)
+    set_word(place, keep | np.uint64(number) << shift)
 
 
 @compiled
@@ -236,17 +278,18 @@ def pack(store: Store, worker: int, state: Array, packed: Array) -> None:
     for index in range(store.head):
         packed[index] = state[index]
     for group in range(len(store.segment_tables)):
-        pack_segment(store, worker, group, state, packed)
+        pack_segment(store, worker, group, state.ctypes.data, packed.ctypes.data)
 
 
-@compiled
+@inlined
 def unpack(store: Store, packed: Array, state: Array) -> None:
     """The state of a packed form."""
     for index in range(store.head):
         state[index] = packed[index]
+    target = state.ctypes.data + store.head * 8
+    contents = store.segments.ctypes.data
     for group in range(len(store.segment_tables)):
         pair = packed[store.head + (group >> 1)]
-        number = pair >> np.uint64(32 * (group & 1)) & np.uint64(NO_STATE)
-        content = store.segments[group, np.int64(number)]
-        for index in range(SEGMENT):
-            state[store.head + group * SEGMENT + index] = content[index]
+        number = np.int64(pair >> np.uint64(32 * (group & 1)) & np.uint64(NO_STATE))
+        place = (group * store.segments.shape[1] + number) * SEGMENT * 8
+        copy_segment(contents + place, target + group * SEGMENT * 8)

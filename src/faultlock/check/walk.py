@@ -16,8 +16,7 @@ import numpy as np
 
 from faultlock.check.explore import Options, build_machine, initial_state, make_search
 from faultlock.check.jit import compiled
-from faultlock.check.store import mix
-from faultlock.check.successors import (
+from faultlock.check.machine import (
     BLOCKED,
     CHOICE,
     NO_CHOICE,
@@ -28,6 +27,7 @@ from faultlock.check.successors import (
     note,
     run_step,
 )
+from faultlock.check.store import mix
 from faultlock.lang.native import OUT_WORDS, NativeProgram
 
 Array = Any
@@ -109,7 +109,7 @@ def walk(machine: Machine, search: Search, number: int, pct: bool, state: Array,
     for thread in range(1, machine.threads + 1):
         priorities[thread] = DEPTH + draw(random, 1 << 20)
     change, lowest = draw(random, TYPICAL_LENGTH), DEPTH
-    all_parts = ~(machine.word_part[0] ^ machine.word_part[0])
+    everything = ~np.uint64(0)
     pcs = state.view(np.int16)
     for step in range(MAX_STEPS):
         tried, taken = 0, 0
@@ -135,7 +135,7 @@ def walk(machine: Machine, search: Search, number: int, pct: bool, state: Array,
             return
         for index in range(len(state)):
             state[index] = trial[index]
-        check_monitors(machine, search, 0, number, state, all_parts)
+        check_monitors(machine, search, 0, number, state.ctypes.data, everything, everything)
         if step == change:
             lowest -= 1
             priorities[taken] = lowest

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from faultlock.check.jit import compiled, fetch_add
+from faultlock.check.entering import drain
+from faultlock.check.jit import compiled, fetch_add, inlined
+from faultlock.check.machine import Machine, Room, Search
 from faultlock.check.store import (
     EDGES,
     PENDING_HIGH,
@@ -18,15 +20,16 @@ from faultlock.check.store import (
     STATES,
     Store,
 )
-from faultlock.check.successors import Machine, Search, expand
+from faultlock.check.successors import expand
 
 Array = Any
 DONE, STOPPED, TABLE_FULL, REGION_FULL = range(4)
 CHUNK = 64
 MAX_SUCCESSORS = 4096  # of one state; room that is kept free in a region
+BUDGET = 128  # transitions until the next look at limits
 
 
-@compiled
+@inlined
 def next_chunk(store: Store, worker: int, cursors: Array, ends: Array) -> tuple[int, int]:
     """The next rows to expand: what was left over, else a chunk of the level; (0, 0): none."""
     low, high = store.counters[worker, PENDING_LOW], store.counters[worker, PENDING_HIGH]
@@ -43,7 +46,7 @@ def next_chunk(store: Store, worker: int, cursors: Array, ends: Array) -> tuple[
     return 0, 0
 
 
-@compiled
+@inlined
 def obstacle(store: Store, worker: int, stop: Array) -> int:
     """Why the next state can not be expanded now, or DONE when it can."""
     if stop[0]:
@@ -69,19 +72,24 @@ def obstacle(store: Store, worker: int, stop: Array) -> int:
 
 @compiled
 def work(store: Store, machine: Machine, search: Search, worker: int, cursors: Array,
-         ends: Array, stop: Array, scratch: Array, out: Array) -> int:
+         ends: Array, stop: Array, room: Room) -> int:
     """Expand rows of this level until there are none; the reason when it ends earlier.
 
-    scratch: u64 [2, state_words + row words]; out: i64 [OUT_WORDS], both for this worker alone.
-    """
+    ends: of the level's rows, per worker; room: for this worker alone."""
+    budget = 0
     while True:
         low, high = next_chunk(store, worker, cursors, ends)
         if low == high:
-            return DONE
+            break
         for row in range(low, high):
-            reason = obstacle(store, worker, stop)
-            if reason != DONE:
-                store.counters[worker, PENDING_LOW] = row
-                store.counters[worker, PENDING_HIGH] = high
-                return reason
-            expand(store, machine, search, worker, row, scratch, out)
+            if budget <= 0:
+                reason = obstacle(store, worker, stop)
+                if reason != DONE:
+                    store.counters[worker, PENDING_LOW] = row
+                    store.counters[worker, PENDING_HIGH] = high
+                    drain(store, machine, search, worker, room, 0)
+                    return reason
+                budget = BUDGET
+            budget -= 1 + expand(store, machine, search, worker, room, row, ends)
+    drain(store, machine, search, worker, room, 0)
+    return DONE

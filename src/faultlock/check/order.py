@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The order in which a single worker finds the states, whoever found them.
+
+Several workers number states as they come, and enter the parent that was quickest.  The graph
+does not depend on that, nor does the level of a state.  From both follows which state a single
+worker would have found first, and from where: counterexamples are the same for any number of
+workers.  The order is worked out only as deep as a finding is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from faultlock.check.exploration import PARALLEL_LEVEL
+from faultlock.check.jit import call_property, compiled
+from faultlock.check.store import NO_STATE, Store, state_words, unpack
+from faultlock.lang.native import CHOICE, ERROR, FAILED, NO_CHOICE
+
+if TYPE_CHECKING:
+    from faultlock.check.exploration import Exploration
+
+Array = Any
+
+
+@compiled
+def first_hit(store: Store, rows: Array, address: int, hit: bool, state: Array) -> int:
+    """Index of the first of these rows where a property is `hit`; -1: none."""
+    for index in range(len(rows)):
+        unpack(store, store.rows[rows[index]], state)
+        if (call_property(address, state.ctypes.data) == 1) == hit:
+            return index
+    return -1
+
+
+class Order:
+    """Rows by depth, in the order of a single worker; see the module."""
+
+    def __init__(self, run: Exploration) -> None:
+        self.run = run
+        self._levels: list[Array] = [np.array([0], np.int64)]
+
+    def is_given(self, depth: int) -> bool:
+        """Whether rows and parents up to a depth are in the order of a single worker already."""
+        run = self.run
+        if run.options.workers == 1 or not run.options.edges:
+            return True
+        sizes = (sum(highs) - sum(lows) for lows, highs in run.levels[:depth])
+        return all(size < PARALLEL_LEVEL for size in sizes)
+
+    def level(self, depth: int) -> Array:
+        """The rows at a depth, in order; their parents are set to those of a single worker."""
+        if self.is_given(depth):
+            return np.concatenate([np.arange(low, high) for low, high in self._bounds(depth)])
+        while len(self._levels) <= depth:
+            self._levels.append(self._next(len(self._levels)))
+        return self._levels[depth]
+
+    def _bounds(self, depth: int) -> list[tuple[int, int]]:
+        levels = self.run.levels
+        if depth < len(levels):
+            return list(zip(*levels[depth], strict=True))
+        return list(zip(levels[-1][1], (high for _, high in self.run.rows()), strict=True))
+
+    def _next(self, depth: int) -> Array:
+        store, before = self.run.store, self.level(depth - 1)
+        counts = store.edge_count[before].astype(np.int64)
+        ends = np.cumsum(counts)
+        edges = np.arange(ends[-1] if len(ends) else 0)
+        edges += np.repeat(store.edge_start[before] - (ends - counts), counts)
+        targets = store.edge_target[edges].astype(np.int64)
+        sources = np.repeat(before, counts)
+        inside = np.zeros(len(targets), bool)
+        for low, high in self._bounds(depth):
+            inside |= (targets >= low) & (targets < high)
+        targets, sources = targets[inside], sources[inside]
+        rows, places = np.unique(targets, return_index=True)
+        store.parent[rows] = sources[places]
+        return rows[np.argsort(places)]
+
+    def rank(self, row: int) -> tuple[int, int]:
+        """(depth, place in its level) of a row."""
+        depth = self.run.depth_of(row)
+        if self.is_given(depth):
+            return depth, row
+        return depth, int(np.nonzero(self.level(depth) == row)[0][0])
+
+    def first(self, number: int, hit: tuple[int, int, int]) -> tuple[int, int, int]:
+        """(state, thread, choice) of the finding `number`, of which `hit` is a shallowest."""
+        run = self.run
+        depth = run.depth_of(hit[0])
+        if self.is_given(depth):
+            return hit
+        rows = self.level(depth)
+        if number < len(run.monitors):
+            item = run.monitors[number]
+            state = np.zeros(state_words(run.store), np.uint64)
+            index = first_hit(run.store, rows, run.native.address(item.function),
+                              item.kind == "sometimes", state)
+            return (int(rows[index]), hit[1], hit[2]) if index >= 0 else hit
+        if number == run.search.deadlock:
+            return int(rows[run.store.terminal[rows] == 2][0]), hit[1], hit[2]
+        return self._failure(number, rows) or hit
+
+    def _failure(self, number: int, rows: Array) -> tuple[int, int, int] | None:
+        """The first step from these rows that fails an assertion or a check."""
+        run, store = self.run, self.run.store
+        out = run.native.new_out()
+        for row in rows[store.edge_count[rows] > 0]:
+            start = int(store.edge_start[row])
+            edges = slice(start, start + int(store.edge_count[row]))
+            failing = store.edge_thread[edges][store.edge_target[edges] == NO_STATE]
+            for thread in dict.fromkeys(int(each) for each in failing):
+                state = run.state(int(row))
+                for choice in self._choices(state, thread, out):
+                    if self._fails(state.copy(), thread, choice, out) == number:
+                        return int(row), thread, choice
+        return None
+
+    def _choices(self, state: Array, thread: int, out: Array) -> list[int]:
+        if self.run.native.step(state.copy(), thread, out, NO_CHOICE) == CHOICE:
+            return list(range(int(out[1]), int(out[2])))
+        return [NO_CHOICE]
+
+    def _fails(self, state: Array, thread: int, choice: int, out: Array) -> int:
+        """The number of the finding that a transition ends with, -1: none."""
+        run = self.run
+        code = run.native.step(state, thread, out, choice)
+        while code == 1 and run.machine.fused[run.native.layout.pc(state, thread)]:
+            code = run.native.step(state, thread, out, NO_CHOICE)
+        if code not in (FAILED, ERROR):
+            return -1
+        first = run.search.first_assertion if code == FAILED else run.search.first_error
+        return first + int(out[1])
