@@ -173,6 +173,23 @@ def replay_mremap(old: Address, pages: Address, new: Address, new_pages: Address
     mmap_write_unlock(mm)
 
 
+def replay_touch(operation: ReplayOperation, user: bool):
+    """Touch a page; what would be a signal or EFAULT is counted.
+
+    Source: none (the recording)
+    Context: user mode, or copy_from_user
+    Returns: nothing
+    Left out: the recorded program got no signal: what it would do is not known
+    """
+    result = touch(operation.address, operation.write, user)
+    if result == Trap.SIGSEGV:
+        emit("REPLAY_SIGSEGV")
+    elif result == Trap.SIGBUS:
+        emit("REPLAY_SIGBUS")
+    elif result == Trap.FIXUP:
+        emit("REPLAY_EFAULT")
+
+
 def replay_call(operation: ReplayOperation):
     """A system call on the address space.
 
@@ -210,9 +227,9 @@ def replay_operation(task: ReplayThread, operation: ReplayOperation):
     kind = operation.kind
     emit("OP_BEGIN", kind)
     if kind == REPLAY_FAULT:
-        touch(operation.address, operation.write, True)
+        replay_touch(operation, True)
     elif kind == REPLAY_KERNEL_FAULT:
-        touch(operation.address, operation.write, False)
+        replay_touch(operation, False)
     elif kind == REPLAY_SLEEP:
         sleep(operation.sleep_us)
     elif kind == REPLAY_READ:

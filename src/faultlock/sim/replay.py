@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -39,22 +39,35 @@ from faultlock.workload.schema import Device, Kernel, Machine, Workload
 LIMIT_FACTOR = 20  # a replay that takes so many times the recorded time is given up
 EXT4_MAX_ORDER = 9  # large folios of ext4 (since 6.16) on x86
 _SPARE_VMAS = 4096
+# What the model charges for a fault on anonymous memory: its work is in the recorded time up to the
+# next event, too, because no event tells the end of such a fault.
+ANONYMOUS_FAULT_COSTS = (
+    *("fault_entry", "vma_lookup", "handle_mm_fault", "alloc_page", "clear_page", "fault_exit"),
+)
 
 
 @dataclass
 class Replayed:
-    """One run: the simulator's result and what is compared with the recording."""
+    """One run: the simulator's result and what is compared with the recording.
+
+    `errors`: signal -> touches that ended with it. The recorded program got none: its mapping was
+    made later here (another thread made it), or the recording does not tell all of its mappings.
+    """
 
     result: SimResult
     figures: dict[str, float]
     finished: bool
+    errors: dict[str, int] = field(default_factory=dict)
 
 
 class ReplayBuilder:
     """The first state of a replay."""
 
-    def __init__(self, program: Program, plan: ReplayPlan, device: Device) -> None:
+    def __init__(
+        self, program: Program, plan: ReplayPlan, device: Device, costs: CostTable
+    ) -> None:
         self.program, self.plan = program, plan
+        self._fault_ns = sum(costs.costs[name].ns for name in ANONYMOUS_FAULT_COSTS)
         threads = len(plan.threads) + 1
         vmas = sum(len(items) for items in plan.mm_vmas)
         longest = max(plan.file_pages, default=1)
@@ -193,7 +206,9 @@ class ReplayBuilder:
             flags[number] = self._flags(
                 int(operations["prot"][number]), bool(operations["shared"][number])
             )
-        for name in ("kind", "compute_ns", "sleep_us", "address", "pages", "write", "advice"):
+        compute_ns = operations["compute_ns"] - round(self._fault_ns) * operations["unseen_faults"]
+        self._column("compute_ns", np.maximum(compute_ns, 0))
+        for name in ("kind", "sleep_us", "address", "pages", "write", "advice"):
             self._column(name, operations[name])
         for name in ("new_address", "new_pages", "pgoff"):
             self._column(name, operations[name])
@@ -241,7 +256,18 @@ def simulate_replay(
     simulation = _prepare(plan, policy, device, scaled(load_costs(costs), cost_factor), seed)
     finished = advance(simulation, int(simulation.engine.scalars[a.END]))
     result = collect(simulation)
-    return Replayed(result, {**_figures(simulation, plan), **blocked(result)}, finished)
+    figures = {**_figures(simulation, plan), **blocked(result)}
+    return Replayed(result, figures, finished, _errors(simulation))
+
+
+def _errors(simulation: Simulation) -> dict[str, int]:
+    """Signal (EFAULT in kernel mode) -> touches that ended with it."""
+    found = {}
+    for number, name in enumerate(simulation.program.event_names):
+        count = int(simulation.engine.event_count[number, 0])
+        if name in ("REPLAY_SIGSEGV", "REPLAY_SIGBUS", "REPLAY_EFAULT") and count:
+            found[name.removeprefix("REPLAY_")] = count
+    return found
 
 
 def blocked(result: SimResult) -> dict[str, float]:
@@ -262,7 +288,7 @@ def _prepare(
         machine=Machine(cpus=plan.cpus),
         device=device,
     )
-    prepared = ReplayBuilder(program, plan, device).build()
+    prepared = ReplayBuilder(program, plan, device, costs).build()
     native = compile_native(program, "simulate", prepared.layout)
     engine = a.make_engine(
         memory=prepared.memory,
@@ -283,6 +309,7 @@ def _prepare(
     _fill_distributions(engine, [device.latency])
     engine.op_actor[: len(KINDS)] = np.arange(len(KINDS))
     _fill_machine(engine, workload, prepared)
+    engine.scalars[a.SLACK_NS] = 0  # a recorded sleep lasted as long as it did, slack included
     engine.scalars[a.RUNNING_THREADS] = len(plan.threads)
     seed_streams(engine, seed)
     handle = make_handle(engine)

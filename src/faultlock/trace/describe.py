@@ -14,7 +14,7 @@ import polars as pl
 from faultlock.trace.events import device_text
 from faultlock.trace.lock_waits import LockWaits
 from faultlock.trace.reconstruct import reconstruct
-from faultlock.trace.recording import FAULT, READ, SLEEP, Recording
+from faultlock.trace.recording import FAULT, READ, SLEEP, TAKEN, Recording
 from faultlock.trace.store import Trace
 
 _FORK_CALLS = ("clone", "clone3", "fork", "vfork")
@@ -159,7 +159,7 @@ def _files(recording: Recording, operations: pl.DataFrame, top: int) -> list[dic
 
 
 def _calls(operations: pl.DataFrame) -> list[dict[str, Any]]:
-    fault_like = [FAULT, READ, SLEEP, "gup", "exec", "exit"]
+    fault_like = [FAULT, READ, SLEEP, TAKEN, "gup", "exec", "exit"]
     return (
         operations.filter(~pl.col("kind").is_in(fault_like))
         .group_by(pl.col("kind").alias("call"))
@@ -203,12 +203,13 @@ def _forks(recording: Recording, operations: pl.DataFrame, top: int) -> list[dic
 
 def _waits(operations: pl.DataFrame) -> list[dict[str, Any]]:
     """Where threads slept: in faults, reads, calls, or (state S, D) outside of them."""
-    slept = (
-        pl.when(pl.col("kind") == SLEEP).then(pl.col("duration_ns")).otherwise(pl.col("blocked_ns"))
-    )
+    whole = pl.col("kind").is_in([SLEEP, TAKEN])
+    slept = pl.when(whole).then(pl.col("duration_ns")).otherwise(pl.col("blocked_ns"))
     name = (
         pl.when(pl.col("kind") == SLEEP)
         .then(pl.concat_str(pl.lit("sleep, state "), pl.col("state")))
+        .when(pl.col("kind") == TAKEN)
+        .then(pl.lit("others had the CPU"))
         .otherwise(pl.col("kind"))
     )
     return (

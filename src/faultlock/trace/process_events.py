@@ -47,18 +47,20 @@ class ProcessEvents:
 
     def switch(self, row: tuple[Any, ...]) -> None:
         """sched_switch concerns two threads, both of which may be strangers."""
-        now_ns, _, _, _, _, prev_tid, prev_state, next_tid, _ = row
-        previous = self._world.threads.get(prev_tid)
+        now_ns, cpu, _, _, _, prev_tid, prev_state, next_tid, _ = row
+        use, threads = self._world.cpu_use, self._world.threads
+        use.switch(cpu, now_ns, prev_tid in threads, next_tid, next_tid in threads)
+        previous = threads.get(prev_tid)
         if previous is not None:
             if prev_state[:1] in "XZ":
                 self._world.finish_fault(previous)
             fault = previous.fault
-            previous.switch_out(now_ns, prev_state)
+            previous.switch_out(now_ns, prev_state, cpu, use.taken_ns(cpu))
             if fault is not None and previous.fault is None:
                 self._world.resolve(previous, fault)
-        following = self._world.threads.get(next_tid)
+        following = threads.get(next_tid)
         if following is not None:
-            following.switch_in(now_ns)
+            following.switch_in(now_ns, use.taken_ns(following.off_cpu))
         elif next_tid in self._world.recording.header.root_tids:
             self._world.thread(next_tid, None, None).seen(now_ns)
 

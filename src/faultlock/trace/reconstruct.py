@@ -48,7 +48,8 @@ def events_in_order(trace: Trace) -> Iterator[tuple[str, tuple[Any, ...]]]:
 
 _TYPES = {"int": pl.Int64(), "str": pl.String(), "bool": pl.Boolean()}
 _SCHEMA = {name: _TYPES[str(field.type)] for name, field in Operation.__dataclass_fields__.items()}
-_SCHEMA |= {name: pl.UInt64() for name in ("address", "length", "flags", "new_address", "new_length")}
+_UNSIGNED = ("address", "length", "flags", "new_address", "new_length")
+_SCHEMA |= {name: pl.UInt64() for name in _UNSIGNED}
 
 Observer = Callable[[World, ThreadState | None, str, tuple[Any, ...]], None]
 

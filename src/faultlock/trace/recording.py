@@ -16,8 +16,10 @@ from faultlock.trace.store import TraceHeader
 
 # What a thread does. "sleep" is voluntary (or unexplained) waiting outside of every other
 # operation; "read" fills the page cache outside of a fault (read(2), exec, readahead(2)); "gup"
-# is a fault without a trap (get_user_pages, populate).
+# is a fault without a trap (get_user_pages, populate). "taken": programs that are not recorded
+# had the CPU while the thread could run.
 FAULT, READ, SLEEP, EXEC, EXIT, GUP = "fault", "read", "sleep", "exec", "exit", "gup"
+TAKEN = "taken"
 
 
 @dataclass(slots=True)

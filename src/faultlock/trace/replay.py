@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A recording as the simulator needs it: threads, operations, address spaces, files.
 
-Addresses are page numbers in a compacted address space: of the 512-page tables of the recorded one
-only those are kept in which something happens, in their order; alignment within tables is kept.
 Numbers of threads, mms, files, open files and operations count from 0.
 """
 
@@ -13,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from faultlock.errors import LimitReached
-from faultlock.trace.address_space import PAGE, PROT_EXEC, PROT_READ, PROT_WRITE, Vma
-from faultlock.trace.compact_addresses import CompactAddresses
+from faultlock.trace.address_space import PAGE, PROT_EXEC, PROT_READ, PROT_WRITE
 from faultlock.trace.describe import readahead_pages
+from faultlock.trace.plan_spaces import PlanSpaces
 from faultlock.trace.reconstruct import reconstruct
 from faultlock.trace.recorded_device import recorded_device
-from faultlock.trace.recording import EXIT, FAULT, READ, SLEEP, Recording
-from faultlock.trace.replay_plan import KINDS, PlanThread, PlanVma, ReplayPlan
+from faultlock.trace.recording import EXIT, FAULT, READ, SLEEP, TAKEN, Recording
+from faultlock.trace.replay_plan import KINDS, PlanThread, ReplayPlan
 from faultlock.trace.residency import Residency, shared_memory_files
 from faultlock.trace.store import Trace
 
@@ -49,102 +47,14 @@ class _Planner:
             # They are there when something faults on them; that is all the replay needs.
             self.plan.resident.setdefault(file, set()).update(pages)
         self.missed = residency.lookups_that_missed()
-        self._shared_memory = shared_memory_files(trace, recording)
         cached = sum(self.plan.file_pages)
         if cached > MAX_PAGES_IN_CACHE * 4:
             raise LimitReached(f"{name}: files of {cached:,} pages; too large to replay")
         self.plan.elapsed_ns = recording.elapsed_ns
-        self._family = self._families()
-        self._compact = {number: CompactAddresses() for number in set(self._family)}
+        self.spaces = PlanSpaces(recording, self.plan, shared_memory_files(trace, recording))
         self._readers: dict[tuple[int, int], int] = {}
         self._rows: list[dict[str, int]] = []
         self._device = (0, 1)
-
-    def _families(self) -> list[int]:
-        """mm -> the mm that its address space was forked from in the end."""
-        family: list[int] = []
-        for mm in self.recording.mms:
-            forked = mm.origin == "fork" and mm.parent >= 0
-            family.append(family[mm.parent] if forked else mm.number)
-        return family
-
-    # -- addresses ------------------------------------------------------------------------
-
-    def addresses(self, rows: list[dict[str, Any]]) -> None:
-        """Note every page that anything refers to, then compact."""
-        for vma in self.recording.vmas:
-            space = self._compact[self._family[vma.mm]]
-            if vma.open_file is not None:
-                # An address tells the page of the file by its distance from the mapping's start.
-                space.use_all(vma.start // PAGE, -(-vma.end // PAGE))
-            space.use(vma.start // PAGE)
-            space.use((vma.end - 1) // PAGE)
-        for row in rows:
-            if row["mm"] >= 0 and row["address"] and row["kind"] not in (READ, SLEEP):
-                space = self._compact[self._family[row["mm"]]]
-                space.use(row["address"] // PAGE)
-                space.use((row["address"] + max(row["length"], 1) - 1) // PAGE)
-                if row["new_address"]:
-                    self._use_new(space, row)
-        try:
-            self.plan.address_pages = max(space.finish() for space in self._compact.values())
-        except LimitReached as error:
-            raise LimitReached(f"{self.plan.name}: {error}") from None
-
-    def _use_new(self, space: CompactAddresses, row: dict[str, Any]) -> None:
-        """Both ranges of a mremap move page by page; of brk the two ends matter."""
-        space.use(row["new_address"] // PAGE)
-        for name in ("address", "new_address"):
-            space.use(-(-row[name] // PAGE))
-        if row["kind"] == "mremap" and not -4096 < row["result"] < 0:
-            for start, length in (
-                (row["address"], row["length"]),
-                (row["new_address"], row["new_length"]),
-            ):
-                space.use_all(start // PAGE, -(-(start + length) // PAGE))
-
-    def _span(self, mm: int, start: int, length: int) -> tuple[int, int]:
-        return self._compact[self._family[mm]].span(start, length)
-
-    # -- address spaces -------------------------------------------------------------------
-
-    def mms(self) -> None:
-        """What each address space has before the recorded calls change it."""
-        recording, plan = self.recording, self.plan
-        plan.open_files = [
-            -1 if item.file is None or item.file in self._shared_memory else item.file
-            for item in recording.open_files
-        ]
-        initial: dict[int, list[Vma]] = {mm.number: [] for mm in recording.mms}
-        for vma in sorted(recording.vmas, key=lambda v: (v.created_ns, v.number)):
-            if vma.inferred or vma.created_ns <= recording.start_ns:
-                initial[self._family[vma.mm]].append(vma)
-        for mm in recording.mms:
-            covered: list[tuple[int, int]] = []
-            plan.mm_vmas.append([])
-            for vma in initial[mm.number]:
-                for start, end in _uncovered(covered, vma.start, vma.end):
-                    plan.mm_vmas[-1].append(self._plan_vma(mm.number, vma, start, end))
-                    covered.append((start, end))
-            plan.mm_vmas[-1].sort(key=lambda item: item.start)
-            counts: dict[int, int] = {}
-            for vma in recording.vmas:
-                if vma.mm == mm.number:
-                    counts[vma.created_ns] = counts.get(vma.created_ns, 0) + 1
-            plan.mm_map_count.append(sum(counts.values()))
-        plan.mm_users = [0] * len(recording.mms)
-
-    def _plan_vma(self, mm: int, vma: Vma, start: int, end: int) -> PlanVma:
-        first, pages = self._span(mm, start, end - start)
-        open_file = -1 if vma.open_file is None else self._open(vma.open_file.number)
-        pgoff = vma.index_of(start) if open_file >= 0 else 0
-        shared = vma.shared and open_file >= 0  # shared memory without a file: anonymous
-        return PlanVma(first, pages, open_file, pgoff, vma.prot, shared, vma.advice)
-
-    def _open(self, number: int) -> int:
-        """The open file after joining; -1 when its inode is not known."""
-        number = self.recording.joined_open_files.get(number, number)
-        return number if self.plan.open_files[number] >= 0 else -1
 
     # -- operations -----------------------------------------------------------------------
 
@@ -164,12 +74,18 @@ class _Planner:
                 begin_ns = own[0]["start_ns"] - own[0]["compute_ns"]
                 thread.start_after_ns = max(0, begin_ns - recording.start_ns)
                 plan.mm_users[mm] += 1
+            unseen = False
             for row in own:
                 if row["mm"] != mm and self._execs(mm, row["mm"]):
                     # The loader faults in the new address space before the exec event.
                     mm = row["mm"]
                     self._rows.append({**_NOTHING, "kind": KINDS["exec"], "child_mm": mm})
+                first = len(self._rows)
                 self._operation(row)
+                # A fault without an event of its own ends unseen: its work is in what follows.
+                if unseen:
+                    self._rows[first]["unseen_faults"] = 1
+                unseen = row["kind"] == FAULT and row["end_ns"] == row["start_ns"]
             thread.count = len(self._rows) - thread.first
             plan.threads.append(thread)
         plan.operations = {
@@ -189,7 +105,7 @@ class _Planner:
         kind, compute_ns = row["kind"], row["compute_ns"]
         made = {**_NOTHING, "compute_ns": compute_ns}
         if kind == FAULT and row["vma"] >= 0:
-            page, _ = self._span(row["mm"], row["address"] // PAGE * PAGE, PAGE)
+            page, _ = self.spaces.span(row["mm"], row["address"] // PAGE * PAGE, PAGE)
             name = "kernel_fault" if row["kernel"] else "fault"
             made.update(kind=KINDS[name], address=page, pages=1, write=int(row["write"]))
         elif kind == READ and row["file"] >= 0 and row["index"] >= 0:
@@ -200,7 +116,7 @@ class _Planner:
             made = self._waited_besides(row)
         elif kind == READ:
             made.update(self._slept(row["blocked_ns"]))
-        elif kind == SLEEP:
+        elif kind in (SLEEP, TAKEN):
             slept_ns = row["end_ns"] - row["start_ns"]
             made.update(kind=KINDS["sleep"], sleep_us=max(1, slept_ns // 1000))
         elif kind == EXIT:
@@ -252,12 +168,12 @@ class _Planner:
             return
         if kind == "madvise" and row["flags"] not in _ADVICE:
             return
-        page, pages = self._span(row["mm"], row["address"], row["length"])
+        page, pages = self.spaces.span(row["mm"], row["address"], row["length"])
         made.update(kind=KINDS[kind], address=page, pages=pages)
         if kind == "madvise":
             made["advice"] = row["flags"]
         if kind == "mremap":
-            made["new_address"], made["new_pages"] = self._span(
+            made["new_address"], made["new_pages"] = self.spaces.span(
                 row["mm"], row["new_address"], row["new_length"]
             )
         if kind in ("mmap", "mprotect"):
@@ -265,7 +181,7 @@ class _Planner:
         if kind == "mmap":
             vma = self.recording.vmas[row["vma"]]
             if row["open_file"] >= 0:
-                made["file"] = self._open(row["open_file"])
+                made["file"] = self.spaces.open(row["open_file"])
             if made["file"] >= 0:
                 made["shared"] = int(vma.shared)
                 made["pgoff"] = vma.offset // PAGE
@@ -273,7 +189,7 @@ class _Planner:
     def _brk(self, row: dict[str, Any], made: dict[str, int]) -> None:
         """The ends of the heap before and after, rounded up to pages."""
         ends = [-(-row[name] // PAGE) * PAGE for name in ("address", "new_address")]
-        old, new = (self._span(row["mm"], end, PAGE)[0] for end in ends)
+        old, new = (self.spaces.span(row["mm"], end, PAGE)[0] for end in ends)
         if 0 not in (old, new):
             made.update(kind=KINDS["brk"], address=old, pages=1, new_address=new)
 
@@ -293,7 +209,7 @@ class _Planner:
         mms.add(row["mm"])
         for vma in self.recording.vmas:
             if vma.mm in mms and vma.open_file is not None and vma.open_file.file == row["file"]:
-                found = self._open(vma.open_file.number)
+                found = self.spaces.open(vma.open_file.number)
                 if found >= 0:
                     return found
         self.plan.open_files.append(row["file"])
@@ -304,6 +220,7 @@ _RANGE_CALLS = ("mmap", "munmap", "mprotect", "madvise", "mremap")
 _NOTHING = {"compute_ns": 0, "file": -1, "child": -1, "child_mm": -1}
 _COLUMNS = (
     "kind",
+    "unseen_faults",
     "compute_ns",
     "sleep_us",
     "address",
@@ -321,23 +238,6 @@ _COLUMNS = (
 )
 
 
-def _uncovered(covered: list[tuple[int, int]], start: int, end: int) -> list[tuple[int, int]]:
-    """The parts of [start, end) outside of the ranges."""
-    parts = [(start, end)]
-    for low, high in covered:
-        cut = []
-        for a, b in parts:
-            if high <= a or b <= low:
-                cut.append((a, b))
-                continue
-            if a < low:
-                cut.append((a, low))
-            if high < b:
-                cut.append((high, b))
-        parts = cut
-    return parts
-
-
 def vm_prot(prot: int) -> tuple[bool, bool, bool]:
     """(read, write, execute) of PROT_* bits."""
     return bool(prot & PROT_READ), bool(prot & PROT_WRITE), bool(prot & PROT_EXEC)
@@ -352,8 +252,8 @@ def plan_replay(trace: Trace, name: str) -> ReplayPlan:
     rows = planner.recording.operations.sort("thread", "start_ns", "end_ns", maintain_order=True)
     table = rows.to_dicts()
     _recorded_figures(planner)
-    planner.addresses(table)
-    planner.mms()
+    planner.spaces.addresses(table)
+    planner.spaces.mms()
     planner.threads(table)
     return planner.plan
 

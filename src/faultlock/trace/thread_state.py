@@ -9,7 +9,7 @@ else ends it, at the time of its last event.
 
 from __future__ import annotations
 
-from faultlock.trace.recording import EXEC, FAULT, GUP, READ, SLEEP, Operation
+from faultlock.trace.recording import EXEC, FAULT, GUP, READ, SLEEP, TAKEN, Operation
 
 # A sleep in state D this long (on CPU) after the last event of a fault is not the fault's.
 # Building and queueing the requests of a window prints nothing and may take long (8 MiB: 140 us,
@@ -18,7 +18,8 @@ from faultlock.trace.recording import EXEC, FAULT, GUP, READ, SLEEP, Operation
 _TAIL_NS = 100_000
 _TAIL_AFTER_WINDOW_NS = 3_000_000
 _TAIL_AFTER_MISS_NS = 20_000_000
-CLONE_VFORK = 0x4000
+# Shorter losses of the CPU are the cost of switching back and forth.
+_NOTABLE_LOSS_NS = 20_000
 
 
 class ThreadState:
@@ -43,6 +44,8 @@ class ThreadState:
         self._waits = False  # its last event may be followed by a sleep
         self._lock_start_ns = -1
         self._preempted_ns = 0
+        self.off_cpu = -1  # the CPU it left
+        self._taken_ns = 0
 
     # -- time on the CPU ------------------------------------------------------------------
 
@@ -64,10 +67,14 @@ class ThreadState:
         taken, self._compute_ns = self._compute_ns, 0
         return taken
 
-    def switch_out(self, now_ns: int, state: str) -> None:
-        """The thread leaves the CPU: preempted (R...), waiting, or dead."""
+    def switch_out(self, now_ns: int, state: str, cpu: int = -1, taken_ns: int = 0) -> None:
+        """The thread leaves the CPU: preempted (R...), waiting, or dead.
+
+        taken_ns: how long programs that are not recorded have had this CPU so far.
+        """
         if not self._on_cpu:
             return
+        self.off_cpu, self._taken_ns = cpu, taken_ns
         self.seen(now_ns)
         if (
             self.fault is not None
@@ -91,8 +98,11 @@ class ThreadState:
             tail_ns = _TAIL_AFTER_MISS_NS
         return self._waits and now_ns - self._last_ns <= tail_ns
 
-    def switch_in(self, now_ns: int) -> None:
-        """The thread gets a CPU; how it spent the time since switch_out is accounted."""
+    def switch_in(self, now_ns: int, taken_ns: int = 0) -> None:
+        """The thread gets a CPU; how it spent the time since switch_out is accounted.
+
+        taken_ns: how long programs that are not recorded have had the CPU that it left.
+        """
         if self._on_cpu:
             return
         self._on_cpu = True
@@ -110,6 +120,7 @@ class ThreadState:
                 self._preempted_ns += away_ns
             elif self.call is not None:
                 self.call.preempted_ns += away_ns
+            self._lost_cpu(out_ns, min(away_ns, taken_ns - self._taken_ns))
             return
         if self.fault is not None:
             self.touch(now_ns, waits=True)
@@ -117,6 +128,15 @@ class ThreadState:
             owner.blocked_ns += away_ns
         else:
             self._sleep(out_ns, now_ns, state)
+
+    def _lost_cpu(self, start_ns: int, ns: int) -> None:
+        """Programs that are not recorded had the CPU for so long while the thread could run."""
+        if ns < _NOTABLE_LOSS_NS:
+            return
+        taken = Operation(self.number, TAKEN, start_ns, start_ns + ns, mm=self.mm)
+        if self.fault is None and self.call is None:
+            taken.compute_ns, self._compute_ns = self._compute_ns, 0
+        self.operations.append(taken)
 
     def _sleep(self, start_ns: int, end_ns: int, state: str) -> None:
         compute_ns, self._compute_ns = self._compute_ns, 0

@@ -31,6 +31,30 @@ def block_devices(trace: Trace) -> set[int]:
     return devices
 
 
+class CpuUse:
+    """How long programs that are not recorded have certainly had each CPU so far.
+
+    Certainly: from a switch to such a program to the next switch, if that is from one. Between
+    the two nothing of them is recorded, so that the idle time of a CPU counts for nobody.
+    """
+
+    def __init__(self) -> None:
+        self._taken_ns: dict[int, int] = {}
+        self._since_ns: dict[int, int] = {}
+
+    def switch(self, cpu: int, now_ns: int, from_recorded: bool, to: int, recorded: bool) -> None:
+        """The CPU changes to the thread `to` (0: idle), which is recorded or not."""
+        since_ns = self._since_ns.pop(cpu, None)
+        if since_ns is not None and not from_recorded:
+            self._taken_ns[cpu] = self.taken_ns(cpu) + now_ns - since_ns
+        if to != 0 and not recorded:
+            self._since_ns[cpu] = now_ns
+
+    def taken_ns(self, cpu: int) -> int:
+        """Up to the last switch."""
+        return self._taken_ns.get(cpu, 0)
+
+
 class World:
     """The state that events change. `now_ns` is the time of the current event."""
 
@@ -43,6 +67,7 @@ class World:
         self.mm_of_process: dict[int, int] = {}
         self.open_files = OpenFiles(self.recording.open_files)
         self.boundaries = Boundaries()
+        self.cpu_use = CpuUse()
         self.now_ns = 0
         self._files: dict[tuple[int, int], int] = {}
         self._block_devices = block_devices(trace)
@@ -78,9 +103,7 @@ class World:
     def add_thread(self, tid: int, process: int, name: str, mm: int) -> ThreadState:
         """A thread that begins (or is seen first) now."""
         number = len(self.recording.threads)
-        self.recording.threads.append(
-            RecordedThread(number, tid, process, name, mm, first_mm=mm)
-        )
+        self.recording.threads.append(RecordedThread(number, tid, process, name, mm, first_mm=mm))
         state = ThreadState(number, tid, mm, self.operations)
         self.threads[tid] = state
         return state

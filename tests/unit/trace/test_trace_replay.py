@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Small written recordings, replayed in the simulator: what must come out of each mechanism."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from faultlock.errors import LimitReached
+from faultlock.sim.cost import load_costs
+from faultlock.sim.replay import ANONYMOUS_FAULT_COSTS, Replayed, simulate_replay
+from faultlock.trace import compact_addresses
+from faultlock.trace.compact_addresses import TABLE, CompactAddresses
+from faultlock.trace.replay import plan_replay
+from faultlock.trace.replay_plan import KINDS, ReplayPlan
+from faultlock.workload.distribution import constant
+from faultlock.workload.schema import Device
+from tests.unit.trace.trace_script import Script
+
+DEVICE = Device(kind="test", latency=constant(100_000), queue_depth=8)
+MMAP = "sys_mmap(addr: {:#x}, len: {:#x}, prot: {}, flags: {:#x}, fd: {:#x}, off: 0)"
+NO_FILE = 0xFFFFFFFF
+
+
+def replay(script: Script, tmp_path: Path) -> tuple[ReplayPlan, Replayed]:
+    plan = plan_replay(script.trace(tmp_path), "script")
+    return plan, simulate_replay(plan, "drop-retry", DEVICE, cost_factor=0.3)
+
+
+def test_a_fault_far_inside_a_file_meets_the_page_it_met(tmp_path: Path) -> None:
+    """Tables without events in the middle of a mapping of a file are kept."""
+    script = Script()
+    pages = 5 * TABLE
+    script.call(0, MMAP.format(0, pages * 4096, 1, 2, 3), 5, 0x700000)
+    for at_us, page in ((100, 3), (1000, 4 * TABLE + 3)):
+        script.fault(at_us, 0x700000 + page * 4096, 0x4)
+        script.file(at_us + 2, "mm_filemap_fault", f"ofs={page * 4096}")
+        script.file(at_us + 3, "page_cache_ra_unbounded",
+                    f"index={page} nr_to_read=1 lookahead_size=0")  # fmt: skip
+        script.file(at_us + 4, "mm_filemap_add_to_page_cache", f"pfn=0x1 ofs={page * 4096}")
+        script.switch(at_us + 10, 41, "D", 0)
+        script.switch(at_us + 110, 0, "R", 41)
+    plan, replayed = replay(script, tmp_path)
+    first, second = [
+        int(address)
+        for address, kind in zip(plan.operations["address"], plan.operations["kind"], strict=True)
+        if kind == KINDS["fault"]
+    ]
+    assert second - first == 4 * TABLE
+    assert replayed.figures["major_faults"] == 2
+
+
+def test_a_page_that_was_mapped_around_is_within_its_file(tmp_path: Path) -> None:
+    script = Script()
+    script.call(0, MMAP.format(0, 0x100000, 1, 2, 3), 5, 0x700000)
+    script.fault(100, 0x700000 + 0x37000, 0x4)
+    script.file(101, "mm_filemap_map_pages", f"ofs={0x30000}-{0x3FFFF}")
+    plan, replayed = replay(script, tmp_path)
+    assert plan.file_pages == [0x38]
+    assert replayed.figures["filemap_faults"] == 0
+    assert replayed.errors == {}  # it would be SIGBUS behind the end of the file
+
+
+def test_memory_of_brk_and_mremap_exists(tmp_path: Path) -> None:
+    script = Script()
+    script.call(0, "sys_brk(brk: 0x0)", 1, 0x5000800)
+    script.call(2, "sys_brk(brk: 0x5021000)", 3, 0x5021000)
+    script.fault(10, 0x5020010, 0x6)
+    script.call(20, MMAP.format(0, 0x3000, 3, 0x22, NO_FILE), 21, 0x700000)
+    script.fault(30, 0x701000, 0x6)
+    text = "sys_mremap(addr: 0x700000, old_len: 0x3000, new_len: 0x5000, flags: 1, new_addr: 0)"
+    script.call(40, text, 41, 0x900000)
+    script.fault(50, 0x904000, 0x6)
+    script.call(60, "sys_brk(brk: 0x5010000)", 61, 0x5010000)
+    script.fault(70, 0x500F000, 0x6)
+    plan, replayed = replay(script, tmp_path)
+    kinds = [int(kind) for kind in plan.operations["kind"]]
+    assert [kinds.count(KINDS[name]) for name in ("brk", "mremap", "fault")] == [3, 1, 4]
+    assert replayed.finished
+    assert replayed.errors == {}
+
+
+def test_a_touch_without_a_mapping_is_counted(tmp_path: Path) -> None:
+    script = Script()
+    script.call(0, MMAP.format(0, 0x2000, 3, 0x22, NO_FILE), 1, 0x700000)
+    script.fault(10, 0x700000, 0x6)
+    script.call(20, "sys_munmap(addr: 0x700000, len: 0x2000)", 21, 0)
+    trace = script.trace(tmp_path)
+    plan = plan_replay(trace, "script")
+    plan.operations["kind"][0] = 0  # the mmap did not happen
+    replayed = simulate_replay(plan, "drop-retry", DEVICE, cost_factor=0.3)
+    assert replayed.errors == {"SIGSEGV": 1}
+
+
+def test_a_vfork_child_maps_into_its_own_program(tmp_path: Path) -> None:
+    """Not into its parent, although the child does nothing before its exec."""
+    script = Script()
+    script.call(0, MMAP.format(0, 0x10000, 1, 2, 3), 1, 0x700000)
+    script.event(10, "sys_clone(clone_flags: 0x4111, newsp: 0, parent_tidptr: 0)")
+    script.event(12, "task_newtask: pid=42 comm=app clone_flags=4111 oom_score_adj=0")
+    script.switch(14, 41, "D", 42)
+    script.event(20, "sys_execve(filename: 0x1, argv: 0x2, envp: 0x3)", 42, 42)
+    script.event(30, "sched_process_exec: filename=/bin/new pid=42 old_pid=42", 42, 42)
+    script.event(40, MMAP.format(0x700000, 0x10000, 3, 0x32, NO_FILE), 42, 42)
+    script.event(41, "sys_mmap -> 0x700000", 42, 42)
+    script.event(50, "sched_process_exit: comm=new pid=42 prio=120 group_dead=true", 42, 42)
+    script.switch(60, 42, "X", 41)
+    script.event(61, "sys_clone -> 0x2a")
+    script.fault(70, 0x703000, 0x4)
+    script.file(71, "mm_filemap_fault", "ofs=12288")
+    script.file(72, "page_cache_ra_unbounded", "index=3 nr_to_read=1 lookahead_size=0")
+    script.file(73, "mm_filemap_add_to_page_cache", "pfn=0x1 ofs=12288")
+    plan, replayed = replay(script, tmp_path)
+    assert plan.threads[1].mm == plan.threads[0].mm
+    assert replayed.figures["filemap_faults"] == 1
+
+
+def test_shared_memory_is_not_read_from_a_device(tmp_path: Path) -> None:
+    script = Script()
+    script.call(0, MMAP.format(0, 0x10000, 3, 1, 3), 1, 0x700000)
+    script.fault(10, 0x700000, 0x4)
+    script.event(11, "mm_filemap_map_pages: dev=0:1 ino=77 ofs=0-65535")
+    script.fault(20, 0x701000, 0x6)
+    _, replayed = replay(script, tmp_path)
+    assert replayed.figures["filemap_faults"] == replayed.figures["major_faults"] == 0
+    assert replayed.errors == {}
+
+
+def test_time_that_other_programs_took_passes_in_the_replay(tmp_path: Path) -> None:
+    script = Script()
+    script.call(0, MMAP.format(0, 0x10000, 3, 0x22, NO_FILE), 1, 0x700000)
+    script.switch(1000, 41, "R", 900)
+    script.switch(31_000, 900, "S", 41)
+    script.fault(32_000, 0x700000, 0x6)
+    plan, replayed = replay(script, tmp_path)
+    assert plan.elapsed_ns == 32_000_000
+    assert replayed.figures["elapsed_s"] == pytest.approx(0.032, rel=0.02)
+
+
+def test_the_work_of_anonymous_faults_is_not_counted_twice(tmp_path: Path) -> None:
+    script = Script()
+    count, step_us = 500, 4
+    script.call(0, MMAP.format(0, count * 4096, 3, 0x22, NO_FILE), 1, 0x700000)
+    for page in range(count):
+        script.fault(10 + page * step_us, 0x700000 + page * 4096, 0x6)
+    plan, replayed = replay(script, tmp_path)
+    fault = replayed.result.actors["fault"]
+    costs = load_costs("qemu-icount").costs
+    assert fault.sum_ns / count == pytest.approx(
+        0.3 * sum(costs[name].ns for name in ANONYMOUS_FAULT_COSTS), rel=0.05
+    )
+    assert replayed.figures["elapsed_s"] == pytest.approx(plan.elapsed_ns / 1e9, rel=0.05)
+
+
+def test_compacted_addresses_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compact_addresses, "MAX_TABLES", 100)
+    space = CompactAddresses()
+    for _ in range(1000):
+        space.use_all(0, 90 * TABLE)  # many mappings of the same range are one
+    assert space.finish() == (90 + 2) * TABLE
+    space.use_all(0, 1 << 50)
+    with pytest.raises(LimitReached, match="too large"):
+        space.finish()
