@@ -8,11 +8,13 @@ pickles that only this package writes.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
 import hashlib
 import os
 import pickle
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from faultlock.errors import FaultlockError, atomic_write
@@ -27,6 +29,19 @@ def cache_folder() -> Path:
     if named:
         return Path(named)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "faultlock"
+
+
+@contextlib.contextmanager
+def without_collector() -> Iterator[None]:
+    """No cyclic garbage collection meanwhile: it looks at all of a growing program again and
+    again, and took half of the time of compiling and most of that of loading one."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 @functools.cache
@@ -50,7 +65,7 @@ def load_program(digest: str) -> Program | None:
     """The program kept under this digest, None when there is none or it cannot be read."""
     path = cache_folder() / f"{digest}.program"
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb") as stream, without_collector():
             program = pickle.load(stream)
     except Exception:  # a damaged entry is as good as none
         return None

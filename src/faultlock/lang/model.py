@@ -18,7 +18,7 @@ from pathlib import Path
 
 from faultlock.errors import FaultlockError, LanguageError, LanguageErrors
 from faultlock.lang.assemble import assemble
-from faultlock.lang.cache import digest_of, load_program, save_program
+from faultlock.lang.cache import digest_of, load_program, save_program, without_collector
 from faultlock.lang.program import Program
 from faultlock.lang.source import (
     KERNEL_LAYER,
@@ -166,13 +166,14 @@ def compile_model(
     kept = None if model.errors else load_program(digest)
     if kept is not None:
         return kept
-    space = model.namespace()
-    program = assemble(model.name, space, values, statistics, everything, ignored)
-    if space.errors:
-        raise LanguageErrors(space.errors)
-    assert program is not None
-    program.digest = digest
-    save_program(program)
+    with without_collector():
+        space = model.namespace()
+        program = assemble(model.name, space, values, statistics, everything, ignored)
+        if space.errors:
+            raise LanguageErrors(space.errors)
+        assert program is not None
+        program.digest = digest
+        save_program(program)
     return program
 
 

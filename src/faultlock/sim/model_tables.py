@@ -42,16 +42,18 @@ LOCKS = {
 VMA_REFCOUNT_SINCE = 615  # KERNEL_VERSION from which a VMA's lock is no rw_semaphore
 
 
-def embedded_firsts(program: ir.Program, layout: Layout) -> dict[tuple[str, str], tuple[str, int]]:
-    """(struct, Own field) -> (struct of the embedded instances, number before the first one).
+_references: dict[str, list[ir.OwnRef]] = {}  # by the program's digest
 
-    The instances of a pool that is embedded are numbered in the order in which the compiler
-    placed the fields; the numbers are taken from the OwnRef expressions of the program."""
-    found: dict[tuple[str, str], tuple[str, int]] = {}
+
+def own_references(program: ir.Program) -> list[ir.OwnRef]:
+    """All OwnRef expressions of a program, found once: it is a walk over the whole of it."""
+    if program.digest and program.digest in _references:
+        return _references[program.digest]
+    found: list[ir.OwnRef] = []
 
     def visit(node: Any) -> None:
         if isinstance(node, ir.OwnRef):
-            found[node.struct, node.field] = (node.target, layout.constant(node.first))
+            found.append(node)
         for value in getattr(node, "__dict__", {}).values():
             if isinstance(value, tuple | list):
                 for item in value:
@@ -65,7 +67,20 @@ def embedded_firsts(program: ir.Program, layout: Layout) -> dict[tuple[str, str]
     for function in program.atomics.values():
         for statement in function.body:
             visit(statement)
+    if program.digest:
+        _references[program.digest] = found
     return found
+
+
+def embedded_firsts(program: ir.Program, layout: Layout) -> dict[tuple[str, str], tuple[str, int]]:
+    """(struct, Own field) -> (struct of the embedded instances, number before the first one).
+
+    The instances of a pool that is embedded are numbered in the order in which the compiler
+    placed the fields; the numbers are taken from the OwnRef expressions of the program."""
+    return {
+        (node.struct, node.field): (node.target, layout.constant(node.first))
+        for node in own_references(program)
+    }
 
 
 def fill_tables(
