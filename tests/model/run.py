@@ -91,6 +91,15 @@ def _folder() -> str:
     return tempfile.mkdtemp(prefix="faultlock-model-")
 
 
+def semaphore_of(program: Program, values: dict[str, int], struct: str, field: str) -> int:
+    """Number of the RwSemaphore before the first one embedded as struct.field."""
+    for step in program.steps:
+        for part in step_expressions(step):
+            if isinstance(part, OwnRef) and (part.struct, part.field) == (struct, field):
+                return evaluate_constant(part.first, values)
+    raise StuckError(f"no step uses {struct}.{field}")
+
+
 class _Recorder(evaluate.Machine):
     """The interpreter, noting which atomic functions were called."""
 
@@ -266,11 +275,8 @@ class Run:
 
     def semaphore(self, struct: str, field: str, instance: int = 1) -> int:
         """The RwSemaphore embedded in an instance, e.g. ("MM", "mmap_lock")."""
-        for step in self.program.steps:
-            for part in step_expressions(step):
-                if isinstance(part, OwnRef) and (part.struct, part.field) == (struct, field):
-                    return evaluate_constant(part.first, self.machine.parameters) + instance
-        raise StuckError(f"no step uses {struct}.{field}")
+        first = semaphore_of(self.program, self.machine.parameters, struct, field)
+        return first + instance
 
     def queue(self, semaphore: int) -> list[int]:
         """The threads in a semaphore's wait list, first to last."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from faultlock.lang import evaluate as ev
 from faultlock.lang.model import KERNEL_FOLDER, compile_model, load_model
 from faultlock.lang.program import Program, Step
+from tests.model.run import semaphore_of
 from tests.model.table import labels_in, visit
 
 HEAD = '''# SPDX-License-Identifier: GPL-2.0-only
@@ -92,7 +93,7 @@ class Scene:
             if not replaced:
                 text = text.replace("N_MMS:", line + "N_MMS:", 1)
         self.program = compiled(text, policy)
-        self.machine = ev.Machine(self.program)
+        self.machine = ev.Machine(self.program, mode="simulate")  # costs and events are seen
         if self.program.setup:
             self.machine.call(self.program.setup)
         self.stacks: dict[int, list[str]] = {
@@ -103,6 +104,8 @@ class Scene:
         self.shuffle: Callable[[list[int]], None] = lambda values: None
         self.seen: list[tuple[int, str, int]] = []
         self.labels_seen: list[int] = []
+        self.costs: list[tuple[str, int, int]] = []  # name, n, thread
+        self.events: list[tuple[int, ...]] = []
 
     # ---- state -----------------------------------------------------------------------------
 
@@ -117,6 +120,19 @@ class Scene:
     def local(self, thread: int, function: str, name: str) -> int:
         """A local of a step function."""
         return self.machine.get(("local", thread, function, name))
+
+    def events_of(self, name: str) -> list[tuple[int, ...]]:
+        """The numbers of each event of that name so far."""
+        return [record[1:] for record in self.events
+                if record[0] >= 0 and self.program.event_names[record[0]] == name]
+
+    def semaphore(self, struct: str, field: str, instance: int = 1) -> int:
+        """The RwSemaphore embedded in an instance, e.g. ("MM", "mmap_lock")."""
+        return semaphore_of(self.program, self.machine.parameters, struct, field) + instance
+
+    def lock_word(self, struct: str, field: str, what: str, instance: int = 1) -> int:
+        """`readers`, `writer` or `first_waiter` of an embedded semaphore."""
+        return self.get("RwSemaphore", self.semaphore(struct, field, instance), what)
 
     def held(self, thread: int) -> set[str]:
         """What a thread holds, in words."""
@@ -158,6 +174,9 @@ class Scene:
             raise AssertionError(f"{error.kind}: {error.text} ({error.file}:{error.line})")
         if outcome.code == ev.BLOCKED:
             return False
+        if outcome.code == ev.CPU:
+            self.costs.append((self.program.cost_names[outcome.a], outcome.b, thread))
+        self.events += outcome.records
         self.seen.append((thread, Path(step.file).name, step.line))
         visit(AT[Path(step.file).name, step.line])
         self.labels_seen.append(label)
