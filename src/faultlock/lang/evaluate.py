@@ -23,7 +23,7 @@ __all__ = [
 ]  # fmt: skip
 
 LOOP_LIMIT = 100_000
-RECORD_LIMIT = 1000
+RECORD_LIMIT = 1 << 13
 WAKE = -1
 
 Record = tuple[int, int, int, int]

@@ -202,7 +202,7 @@ def exported_call(module: LlvmModule, function: ir.AtomicFunction) -> str:
     text = f"""
 define i64 @call.{name}(ptr %S, i32 %thread32{arguments}) nounwind {{
   %thread = zext i32 %thread32 to i64
-  %out = alloca [2 x i64]
+  %out = alloca [8 x i64]
   store i64 {RECORD_LIMIT}, ptr %out
 """
     passed = f"@atomic.{name}(ptr %S, ptr %out, i64 %thread{arguments})"

@@ -6,7 +6,8 @@ from __future__ import annotations
 from faultlock.lang import program as ir
 from faultlock.lang.layout import Layout
 
-RECORD_LIMIT = 1000  # records of one step; more are dropped
+RECORD_LIMIT = 1 << 13  # records of one step; more are dropped, and counted in out[DROPPED]
+DROPPED = 5
 FIRST_RECORD = 8  # out[8..]: records of 4 words
 OUT_WORDS = FIRST_RECORD + 4 * RECORD_LIMIT
 LOOP_LIMIT = 100_000  # rounds of one While
@@ -80,7 +81,13 @@ define internal fastcc void @record(
     ptr %out, i64 %event, i64 %a, i64 %b, i64 %c) noinline nounwind {{
   %count = load i64, ptr %out
   %full = icmp uge i64 %count, {RECORD_LIMIT}
-  br i1 %full, label %done, label %write
+  br i1 %full, label %drop, label %write
+drop:
+  %dropped.p = getelementptr i64, ptr %out, i64 {DROPPED}
+  %before = load i64, ptr %dropped.p
+  %after = add i64 %before, 1
+  store i64 %after, ptr %dropped.p
+  br label %done
 write:
   %more = add i64 %count, 1
   store i64 %more, ptr %out

@@ -14,7 +14,7 @@ __all__ = [
 ]  # fmt: skip
 
 BLOCKED, RAN, CHOICE, FINISHED, FAILED, ERROR, CPU, SLEEP = range(8)
-LOOP_LIMIT, RECORD_LIMIT, FIRST_RECORD = 100_000, 1000, 8
+LOOP_LIMIT, RECORD_LIMIT, FIRST_RECORD, DROPPED = 100_000, 1 << 13, 8, 5
 
 StepFunction = Callable[[list[int], int, "int | None", list[int]], int]
 
@@ -60,6 +60,8 @@ def record(out: list[int], event: int, a: int = 0, b: int = 0, c: int = 0) -> No
         first = FIRST_RECORD + 4 * out[0]
         out[first : first + 4] = [event, a, b, c]
         out[0] += 1
+    else:
+        out[DROPPED] += 1
 
 
 def allocate(state: list[int], base: int, count: int) -> int:

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from faultlock.errors import FaultlockError
+from faultlock.errors import FaultlockError, LimitReached
+from faultlock.lang.llvm_module import DROPPED, RECORD_LIMIT
 from faultlock.lang.model import compile_model, load_model
 from faultlock.lang.native import compile_native
 from faultlock.lang.program import Program
@@ -164,6 +165,13 @@ def advance(simulation: Simulation, until_ns: int) -> bool:
     run_events(simulation.handle, simulation.step, simulation.run, until_ns)
     scalars = simulation.engine.scalars
     error = int(scalars[a.ERROR])
+    dropped = int(simulation.engine.out[DROPPED])
+    if dropped:
+        raise LimitReached(
+            f"{simulation.workload.name} under {simulation.policy}: one step of the model made "
+            f"more than {RECORD_LIMIT:,} records and {dropped:,} were dropped, perhaps wake-ups; "
+            "use shorter requests"
+        )
     if error == STUCK and scalars[a.STOPPED]:
         return True  # who waits for ever then is counted as hung (result.py)
     if error:

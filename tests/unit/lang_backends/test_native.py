@@ -15,6 +15,7 @@ from faultlock.lang import program as ir
 from faultlock.lang.constants import BINARY, MAXIMUM, MINIMUM, UNARY
 from faultlock.lang.evaluate import Machine
 from faultlock.lang.layout import Layout
+from faultlock.lang.llvm_module import DROPPED, RECORD_LIMIT
 from faultlock.lang.native import ModelFailure, compile_native
 from faultlock.lang.python_program import PythonProgram
 from tests.unit.lang_backends.programs import BOOL, INT, Builder, C, between, field, pool, spinning
@@ -116,14 +117,15 @@ def test_records_of_events_and_of_wakes() -> None:
     assert out[0] == 0
 
 
-def test_more_than_a_thousand_records_of_a_step_are_dropped() -> None:
+def test_more_records_of_a_step_than_fit_are_dropped_and_counted() -> None:
     more = ir.SetLocal(I, ir.Binary("+", I, C(1)))
-    loop = ir.While(ir.Binary("<", I, C(1500)), (more, ir.Emit(1, (I,))), 3)
+    loop = ir.While(ir.Binary("<", I, C(RECORD_LIMIT + 500)), (more, ir.Emit(1, (I,))), 3)
     compiled = compile_native(one_step(loop), "simulate")
     state, out = compiled.new_state(), compiled.new_out()
     assert compiled.step(state, 1, out) == native.RAN
-    assert out[0] == 1000
-    assert out[8 + 4 * 999 :].tolist() == [1, 1000, 0, 0]
+    assert out[0] == RECORD_LIMIT
+    assert out[8 + 4 * (RECORD_LIMIT - 1) :].tolist() == [1, RECORD_LIMIT, 0, 0]
+    assert out[DROPPED] == 500
 
 
 @pytest.mark.parametrize("mode", MODES)
