@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -53,21 +54,33 @@ def explore(
     return run
 
 
+_TABLES: WeakKeyDictionary[NativeProgram, tuple[Machine, list[ir.Property]]] = WeakKeyDictionary()
+
+
 def build_machine(native: NativeProgram, options: Options) -> tuple[Machine, list[ir.Property]]:
     """The model's tables for the compiled search, and the properties that it monitors."""
+    if native not in _TABLES:
+        _TABLES[native] = _tables(native)
+    machine, monitors = _TABLES[native]
+    fused = machine.fused if options.fuse else np.zeros_like(machine.fused)
+    return machine._replace(fused=fused, reduce=int(options.partial_order)), monitors
+
+
+def _tables(native: NativeProgram) -> tuple[Machine, list[ir.Property]]:
+    """Everything with all reductions on; it takes longer than the search of a small scenario."""
     program, layout = native.program, native.layout
     monitors = [item for item in program.properties if item.kind in ("always", "sometimes")]
     step_mask, future_mask = reduce.conflict_masks(program)
     daemon = np.zeros(len(program.threads) + 1, np.uint8)
     daemon[1:] = [thread.daemon for thread in program.threads]
-    head = head_words(native)
-    words = [reduce.monitor_words(program, layout, item.function, head) for item in monitors]
+    parts = reduce.field_parts(layout, head_words(native))
+    words = [reduce.monitor_words(program, parts, item.function) for item in monitors]
     machine = Machine(
         native.step_address,
         len(program.threads),
-        reduce.fused_labels(program, options.fuse),
+        reduce.fused_labels(program, True),
         daemon,
-        int(options.partial_order),
+        1,
         reduce.visible_labels(program),
         step_mask,
         future_mask,

@@ -59,15 +59,23 @@ def part_of(word: int, head: int) -> int:
     return 1 << 63 if word < head else 1 << ((word - head) // (SEGMENT // 4) & 63)
 
 
-def monitor_words(program: ir.Program, layout: Layout, function: str, head: int) -> int:
-    """The parts of the state (see part_of) that a property reads."""
-    fields = property_fields(program, function)
-    mask = 0
+def field_parts(layout: Layout, head: int) -> dict[tuple[str, str], int]:
+    """(struct, field) -> the parts of the state (see part_of) that hold it in any instance."""
+    found: dict[tuple[str, str], int] = {}
     for variable in layout.variables():
-        key = variable.key
-        if key[0] == "field" and (key[1], key[3]) in fields:
-            mask |= part_of(variable.place.offset // 8, head)
-            mask |= part_of((sum(variable.place[:2]) - 1) // 8, head)
+        if variable.key[0] == "field":
+            key = (variable.key[1], variable.key[3])
+            ends = (variable.place.offset, sum(variable.place[:2]) - 1)
+            parts = part_of(ends[0] // 8, head) | part_of(ends[1] // 8, head)
+            found[key] = found.get(key, 0) | parts
+    return found
+
+
+def monitor_words(program: ir.Program, parts: dict[tuple[str, str], int], function: str) -> int:
+    """The parts of the state that a property reads; parts: of each field."""
+    mask = 0
+    for key in property_fields(program, function):
+        mask |= parts.get(key, 0)
     return mask
 
 

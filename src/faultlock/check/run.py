@@ -12,7 +12,7 @@ from collections.abc import Callable
 from faultlock.check.explore import Limits, Options, Progress
 from faultlock.check.scenarios import Scenario, compile_scenario
 from faultlock.check.verdict import UNKNOWN, ScenarioResult, check_program
-from faultlock.lang.native import compile_native
+from faultlock.lang.native import NativeProgram, compile_native
 
 
 def check_scenario(
@@ -22,11 +22,14 @@ def check_scenario(
     options: Options | None = None,
     progress: Callable[[Progress], None] | None = None,
     ignored: frozenset[str] = frozenset(),
+    native: NativeProgram | None = None,
 ) -> ScenarioResult:
     """Compile, search and judge.  Raises FaultlockError, LanguageErrors.
 
-    ignored: ids of event properties whose assertions are left out from the beginning."""
-    native = compile_native(compile_scenario(policy, scenario, ignored=ignored))
+    ignored: ids of event properties whose assertions are left out from the beginning; native:
+    the scenario when it has been compiled already (with these left out)."""
+    if native is None:
+        native = compile_native(compile_scenario(policy, scenario, ignored=ignored))
     result = check_program(policy, scenario.name, native, limits, options, progress)
     for item in result.properties:
         item.ignored = ignored

@@ -130,8 +130,8 @@ def _check_one(arguments: argparse.Namespace, scenario: Scenario, limits: Limits
     _say(f"{title}: compiling")
     started = time.monotonic()
     ignored = frozenset(arguments.ignore)
+    native = compile_native(compile_scenario(arguments.policy, scenario, ignored=ignored))
     if arguments.random:
-        native = compile_native(compile_scenario(arguments.policy, scenario, ignored=ignored))
         walks = random_walks(native, arguments.random, arguments.seed)
         if walks.found:
             _say(f"{title}: {walks.summary()}")
@@ -142,7 +142,8 @@ def _check_one(arguments: argparse.Namespace, scenario: Scenario, limits: Limits
         rate = progress.states / progress.seconds if progress.seconds else 0
         _say(f"{title}: {progress.states} states, depth {progress.depth}, {rate:,.0f} states/s")
 
-    result = check_scenario(arguments.policy, scenario, limits, options, tell, ignored)
+    result = check_scenario(arguments.policy, scenario, limits, options, tell, ignored,
+                            native)
     result.seconds = time.monotonic() - started
     return result
 
