@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from faultlock.lang.llvm_module import OUT_WORDS
+
 # indices into Engine.scalars
 (
     NOW,
@@ -187,7 +189,7 @@ class Engine(NamedTuple):
 # Every array but memory: fields by shape.  A word is a count that make_engine is told.
 SHAPES: tuple[tuple[tuple[str | int, ...], str], ...] = (
     ((N_SCALARS,), "scalars"),
-    ((8 + 4 * 1100,), "out"),
+    ((OUT_WORDS,), "out"),
     (("timer",), "heap_time heap_order heap_soft heap_kind heap_who"),
     (
         ("thread",),
