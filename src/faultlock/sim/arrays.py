@@ -58,8 +58,9 @@ from faultlock.lang.llvm_module import OUT_WORDS
     ERROR_DETAIL,
     FINISH_LIMIT,
     FOLIO_KIND,
+    LOG_LOST,
     N_SCALARS,
-) = range(43)
+) = range(44)
 
 # states of a thread
 NEW, RUNNABLE, RUNNING, BLOCKED, ASLEEP, FINISHED = range(6)

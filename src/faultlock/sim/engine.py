@@ -295,7 +295,7 @@ def run_events(engine: Engine, step: Step, run: Step, until: int) -> None:
             _burst_done(engine, step, run, cpu)
         else:
             _burst_done(engine, step, run, cpu)
-        if scalars[a.LOG_LIMIT] and scalars[a.LOG_LENGTH] > scalars[a.LOG_LIMIT] - 4096:
+        if scalars[a.LOG_LENGTH] > scalars[a.LOG_LIMIT] // 2:
             return
 
 

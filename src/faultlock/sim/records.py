@@ -15,6 +15,7 @@ from faultlock.sim.arrays import (
     LOCK_KINDS,
     LOG_LENGTH,
     LOG_LIMIT,
+    LOG_LOST,
     N_BUCKETS,
     NOW,
     RUNNABLE,
@@ -56,10 +57,12 @@ def count_time(engine: Engine, actor: int, value: int) -> None:
 
 @compiled
 def log_event(engine: Engine, thread: int, event: int, a: int, b: int, c: int) -> None:
-    """One row of the optional event log; nothing when it is full (run.py drains it before)."""
+    """One row of the optional event log.  run_events() returns when it is half full; what one
+    event of the engine writes into the other half and behind it is lost, and counted."""
     scalars = engine.scalars
     row = scalars[LOG_LENGTH]
     if row >= scalars[LOG_LIMIT]:
+        scalars[LOG_LOST] += 1
         return
     scalars[LOG_LENGTH] = row + 1
     engine.log[row, 0] = scalars[NOW]

@@ -28,7 +28,7 @@ FUEL = 1 << 16
 MAX_FREE_ROUNDS = 1 << 12  # steps without any cost before the model is said to hang
 
 # reasons for the engine to stop (Engine.scalars[ERROR])
-OK, ASSERTION, BROKEN_MODEL, ENDLESS, STUCK, LOG_FULL = range(6)
+OK, ASSERTION, BROKEN_MODEL, ENDLESS, STUCK = range(5)
 
 Step = Any  # `step` or `run` of the model: an address, or as plain Python a function
 
