@@ -35,8 +35,6 @@ TOLERANCES = {
 # The cost table counts instructions at 1 ns each; the recorded machine does about three a ns.
 COST_FACTOR = 0.3
 RECORDED_POLICY = "drop-retry"
-CALIBRATION_RUNS = 3
-CLOSE_ENOUGH = 0.05
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--device",
         choices=("recorded", *DEVICES),
         default="recorded",
-        help="recorded: fitted to the waits of the recording (default)",
+        help="recorded (default): a read takes as long as it took in the recording",
     )
     parser.add_argument(
         "--self-check",
@@ -72,14 +70,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     policies = [RECORDED_POLICY] if arguments.self_check else _policies(arguments.policies)
     plan = plan_replay(open_trace(arguments.trace), arguments.trace)
-    device, replays = _device(arguments.device, plan), {}
-    if arguments.device == "recorded":
-        device, replays[RECORDED_POLICY] = _calibrated(plan, device, arguments.seed)
+    device = _device(arguments.device, plan)
+    replays = _replay_all(plan, policies, device, arguments.seed)
     if arguments.self_check:
-        return _self_check(arguments, plan, device, replays.get(RECORDED_POLICY))
-    rest = [policy for policy in policies if policy not in replays]
-    replays.update(_replay_all(plan, rest, device, arguments.seed))
-    replays = {policy: replays[policy] for policy in policies}
+        return _self_check(arguments, plan, replays[RECORDED_POLICY])
     if arguments.json:
         console.out_json(
             {
@@ -113,12 +107,11 @@ def _policies(names: str | None) -> list[str]:
 
 
 def _device(name: str, plan: ReplayPlan) -> Device:
-    from faultlock.trace.recorded_device import recorded_device
     from faultlock.workload.distribution import constant
     from faultlock.workload.schema import Device
 
     if name == "recorded":
-        latency_ns, bandwidth = recorded_device(plan.reads)
+        latency_ns, bandwidth = plan.device.latency_ns, plan.device.bandwidth_bytes_per_s
         depth = 64
     else:
         latency_ns, bandwidth, depth = DEVICES[name]
@@ -128,30 +121,6 @@ def _device(name: str, plan: ReplayPlan) -> Device:
         queue_depth=depth,
         bandwidth_bytes_per_s=bandwidth,
     )
-
-
-def _calibrated(plan: ReplayPlan, device: Device, seed: int) -> tuple[Device, Replayed]:
-    """The device whose bandwidth makes the replayed threads wait as long as they did.
-
-    The first guess takes the reads at their recorded times; in a replay they move. Returns the
-    replay under the recorded policy with that device, too.
-    """
-    from dataclasses import replace
-
-    recorded_s = plan.recorded["blocked_s"]
-    best: tuple[float, Device, Replayed] | None = None
-    for _ in range(CALIBRATION_RUNS):
-        replayed = _one((plan, RECORDED_POLICY, device, seed))
-        blocked_s = replayed.figures["blocked_s"]
-        ratio = blocked_s / recorded_s if recorded_s and blocked_s else 1.0
-        if best is None or abs(ratio - 1) < best[0]:
-            best = (abs(ratio - 1), device, replayed)
-        if abs(ratio - 1) <= CLOSE_ENOUGH:
-            break
-        bandwidth = int(device.bandwidth_bytes_per_s * min(2.0, max(0.5, ratio)))
-        device = replace(device, bandwidth_bytes_per_s=max(1_000_000, bandwidth))
-    assert best is not None
-    return best[1], best[2]
 
 
 def _one(task: tuple[ReplayPlan, str, Device, int]) -> Replayed:
@@ -185,12 +154,8 @@ def _replay_all(
     return found
 
 
-def _self_check(
-    arguments: argparse.Namespace, plan: ReplayPlan, device: Device, replayed: Replayed | None
-) -> int:
+def _self_check(arguments: argparse.Namespace, plan: ReplayPlan, replayed: Replayed) -> int:
     """The replay under the recorded kernel's own policy against the recording."""
-    if replayed is None:
-        replayed = _one((plan, RECORDED_POLICY, device, arguments.seed))
     rows, good = [], replayed.finished
     for name, tolerance in TOLERANCES.items():
         recorded, again = plan.recorded[name], replayed.figures[name]

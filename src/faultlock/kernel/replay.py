@@ -32,6 +32,8 @@ class ReplayOperation(Struct, count=N_REPLAY_OPERATIONS):
     next_operation: Const[ReplayOperation]
     compute_ns: Const[int]  # on the CPU before it
     sleep_us: Const[int]
+    io_ns: Const[int]  # how long the read of it took, 0: as the device does
+    io_index: Const[int]  # up to which page of the file
     address: Const[Address]
     pages: Const[Address]
     new_address: Const[Address]  # of brk: the new end; of mremap: where it went
@@ -226,6 +228,8 @@ def replay_operation(task: ReplayThread, operation: ReplayOperation):
     """
     kind = operation.kind
     emit("OP_BEGIN", kind)
+    if operation.io_ns > 0:
+        emit("IO_TIME", operation.io_ns, operation.io_index)
     if kind == REPLAY_FAULT:
         replay_touch(operation, True)
     elif kind == REPLAY_KERNEL_FAULT:

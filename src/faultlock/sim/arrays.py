@@ -79,7 +79,8 @@ EVENT_IO, EVENT_SLEEP, EVENT_TICK, EVENT_STOP = range(4)
     RECORD_TASK_NEW,
     RECORD_ROUND_BEGIN,
     RECORD_ROUND_END,
-) = range(9)
+    RECORD_IO_TIME,
+) = range(10)
 
 # meaning of Engine.choice_role
 (
@@ -133,6 +134,8 @@ class Engine(NamedTuple):
     random: np.ndarray[Any, Any]
     op: np.ndarray[Any, Any]
     op_since: np.ndarray[Any, Any]
+    io_time: np.ndarray[Any, Any]  # of reads of the operation in progress, ns; 0: the device's
+    io_index: np.ndarray[Any, Any]  # up to the request of this page
     round_since: np.ndarray[Any, Any]
     wait_since: np.ndarray[Any, Any]
     wait_struct: np.ndarray[Any, Any]
@@ -174,6 +177,7 @@ class Engine(NamedTuple):
     request_next: np.ndarray[Any, Any]
     request_pages: np.ndarray[Any, Any]
     request_cpu: np.ndarray[Any, Any]
+    request_time: np.ndarray[Any, Any]
     # locks
     kind_struct: np.ndarray[Any, Any]  # lock kind of the model -> struct number
     kind_offset: np.ndarray[Any, Any]  # ... -> what is added to the reference
@@ -194,8 +198,8 @@ SHAPES: tuple[tuple[tuple[str | int, ...], str], ...] = (
     (("timer",), "heap_time heap_order heap_soft heap_kind heap_who"),
     (
         ("thread",),
-        "state cpu_of vruntime deadline vlag on_rq delayed left unit random op op_since "
-        "round_since wait_since wait_struct wait_reference wait_label wait_root "
+        "state cpu_of vruntime deadline vlag on_rq delayed left unit random op op_since io_time "
+        "io_index round_since wait_since wait_struct wait_reference wait_label wait_root "
         "wait_depth",
     ),
     (("thread", CHAIN_LINKS, CHAIN_COLUMNS), "wait_chain"),
@@ -214,7 +218,7 @@ SHAPES: tuple[tuple[tuple[str | int, ...], str], ...] = (
     (("operation",), "op_think op_time op_actor op_zipf"),
     (("actor", N_BUCKETS), "buckets"),
     (("actor", 4), "totals"),
-    (("request",), "request_next request_pages request_cpu"),
+    (("request",), "request_next request_pages request_cpu request_time"),
     ((LOCK_KINDS,), "kind_struct kind_offset"),
     (("slot",), "lock_key"),
     (("slot", HELD_SLOTS), "lock_holder"),

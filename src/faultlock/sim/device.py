@@ -3,7 +3,8 @@
 """The device: a queue of limited depth whose requests take a random time, in parallel.
 
 A request's service starts when a place in the queue is free; with a bandwidth limit its data
-also pass one after the other.  Waiting requests are served first come, first served.
+also pass one after the other.  Waiting requests are served first come, first served.  A request
+whose time is known (a recorded read) takes that time.
 """
 
 from __future__ import annotations
@@ -32,21 +33,28 @@ NS_PER_S = 1_000_000_000
 def _start(engine: Engine, request: int) -> None:
     scalars = engine.scalars
     scalars[IN_SERVICE] += 1
-    done = scalars[NOW] + sample(engine, 0, scalars[DEVICE_DISTRIBUTION])
+    known = engine.request_time[request]
+    latency = known if known > 0 else sample(engine, 0, scalars[DEVICE_DISTRIBUTION])
+    done = scalars[NOW] + latency
     if scalars[BANDWIDTH] > 0:
         transfer = engine.request_pages[request] * PAGE_BYTES * NS_PER_S // scalars[BANDWIDTH]
         free_at = max(scalars[DEVICE_FREE_AT], scalars[NOW]) + transfer
         scalars[DEVICE_FREE_AT] = free_at
-        done = max(done, free_at)
+        if known == 0:
+            done = max(done, free_at)
     push(engine, done, done, EVENT_IO, request)
 
 
 @compiled
-def submit(engine: Engine, request: int, pages: int, cpu: int) -> None:
-    """A request of `pages` pages reaches the device from `cpu` now."""
+def submit(engine: Engine, request: int, pages: int, cpu: int, time_ns: int) -> None:
+    """A request of `pages` pages reaches the device from `cpu` now.
+
+    time_ns: how long it takes, when that is known (a recorded read); 0: as the device does.
+    """
     scalars = engine.scalars
     engine.request_pages[request] = pages
     engine.request_cpu[request] = cpu
+    engine.request_time[request] = time_ns
     engine.request_next[request] = 0
     if scalars[IN_SERVICE] < scalars[QUEUE_DEPTH]:
         _start(engine, request)

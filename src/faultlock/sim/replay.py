@@ -32,12 +32,12 @@ from faultlock.sim.run import (
     program_of,
 )
 from faultlock.sim.setup import Prepared
-from faultlock.trace.recorded_device import REQUEST_PAGES
 from faultlock.trace.replay_plan import KINDS, PlanVma, ReplayPlan
 from faultlock.workload.schema import Device, Kernel, Machine, Workload
 
 LIMIT_FACTOR = 20  # a replay that takes so many times the recorded time is given up
 EXT4_MAX_ORDER = 9  # large folios of ext4 (since 6.16) on x86
+RECORDED = "recorded"  # the kind of device whose reads take as long as they took
 _SPARE_VMAS = 4096
 # What the model charges for a fault on anonymous memory: its work is in the recorded time up to the
 # next event, too, because no event tells the end of such a fault.
@@ -67,6 +67,7 @@ class ReplayBuilder:
         self, program: Program, plan: ReplayPlan, device: Device, costs: CostTable
     ) -> None:
         self.program, self.plan = program, plan
+        self._reads_take_as_long = device.kind == RECORDED
         self._fault_ns = sum(costs.costs[name].ns for name in ANONYMOUS_FAULT_COSTS)
         threads = len(plan.threads) + 1
         vmas = sum(len(items) for items in plan.mm_vmas)
@@ -87,7 +88,7 @@ class ReplayBuilder:
             "N_REQUESTS": device.queue_depth + 1,
             "MAX_REFCOUNT": MAX_REFCOUNT,
             "MAX_WINDOW_PAGES": 2 * plan.readahead_pages + 1024,
-            "MAX_BIO_PAGES": REQUEST_PAGES,
+            "MAX_BIO_PAGES": plan.device.request_pages,
             "IO_PAGES": plan.readahead_pages,
             "FORK_CHILD": 1,
             "N_REPLAY_OPERATIONS": max(1, len(plan.operations["kind"])),
@@ -208,6 +209,9 @@ class ReplayBuilder:
             )
         compute_ns = operations["compute_ns"] - round(self._fault_ns) * operations["unseen_faults"]
         self._column("compute_ns", np.maximum(compute_ns, 0))
+        if self._reads_take_as_long:
+            self._column("io_ns", operations["io_ns"])
+            self._column("io_index", operations["io_index"])
         for name in ("kind", "sleep_us", "address", "pages", "write", "advice"):
             self._column(name, operations[name])
         for name in ("new_address", "new_pages", "pgoff"):
@@ -271,10 +275,9 @@ def _errors(simulation: Simulation) -> dict[str, int]:
 
 
 def blocked(result: SimResult) -> dict[str, float]:
-    """Seconds asleep in faults: all waits but those of read(2), whose operations mostly wait."""
-    waits_us = sum(row["sum_us"] for roots in result.waits.values() for row in roots.values())
-    reads_ns = result.actors["read"].sum_ns if "read" in result.actors else 0
-    return {"blocked_s": max(0.0, waits_us / 1e6 - reads_ns / 1e9)}
+    """Seconds asleep in faults."""
+    actors = (result.blocked_by_actor.get(name, {}) for name in ("fault", "kernel_fault"))
+    return {"blocked_s": sum(us for roots in actors for us in roots.values()) / 1e6}
 
 
 def _prepare(

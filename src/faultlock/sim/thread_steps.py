@@ -117,8 +117,11 @@ def one_record(engine: Engine, step: Step, thread: int, cpu: int, at: int) -> No
         if actor >= 0:
             count_time(engine, actor, engine.scalars[a.NOW] - engine.op_since[thread])
         engine.op_since[thread] = -1
+        engine.io_time[thread] = 0
     elif role == a.RECORD_IO_SUBMIT:
-        submit(engine, x, z, cpu)
+        submit(engine, x, z, cpu, engine.io_time[thread] if y <= engine.io_index[thread] else 0)
+    elif role == a.RECORD_IO_TIME:
+        engine.io_time[thread], engine.io_index[thread] = x, y
     elif role == a.RECORD_ACQUIRED:
         kind = x & (a.LOCK_KINDS - 1)
         lock_acquired(engine, thread, engine.kind_struct[kind], engine.kind_offset[kind] + y)

@@ -147,6 +147,7 @@ class FaultEvents:
         self._world.file(dev, ino, index + nr_to_read - 1)  # it is cut at the end of the file
         operation = self._readahead(thread, dev, ino, index, 0)
         operation.windows += 1
+        self._world.window(self._world.file(dev, ino, -1), index, nr_to_read, operation)
 
     def _readahead_order(
         self,
@@ -161,6 +162,7 @@ class FaultEvents:
     ) -> None:
         operation = self._readahead(thread, dev, ino, index, 0)
         operation.windows += 1
+        self._world.window(self._world.file(dev, ino, -1), index, size, operation)
         if operation.kind == FAULT and operation.vma >= 0:
             self._world.boundaries.window(operation, index, size, async_size, ra_pages)
 

@@ -56,6 +56,8 @@ class Operation:
     position: int = -1  # of its page among the pages that it inserted
     pages_added: int = 0
     windows: int = 0
+    awaited_ns: int = 0  # from its end until another thread, that waited, had a page of its windows
+    awaited_index: int = -1
     blocked_ns: int = 0  # asleep for I/O or a lock
     lock_wait_ns: int = 0  # of it (or spinning): waiting for mmap_lock
     preempted_ns: int = 0

@@ -15,7 +15,7 @@ from faultlock.trace.address_space import PAGE, PROT_EXEC, PROT_READ, PROT_WRITE
 from faultlock.trace.describe import readahead_pages
 from faultlock.trace.plan_spaces import PlanSpaces
 from faultlock.trace.reconstruct import reconstruct
-from faultlock.trace.recorded_device import recorded_device
+from faultlock.trace.recorded_device import RecordedDevice, recorded_device
 from faultlock.trace.recording import EXIT, FAULT, READ, SLEEP, TAKEN, Recording
 from faultlock.trace.replay_plan import KINDS, PlanThread, ReplayPlan
 from faultlock.trace.residency import Residency, shared_memory_files
@@ -54,14 +54,17 @@ class _Planner:
         self.spaces = PlanSpaces(recording, self.plan, shared_memory_files(trace, recording))
         self._readers: dict[tuple[int, int], int] = {}
         self._rows: list[dict[str, int]] = []
-        self._device = (0, 1)
+        self._device = RecordedDevice()
+        self._mms: dict[int, set[int]] = {}
+        self._mapped: dict[tuple[int, int], int] = {}
 
     # -- operations -----------------------------------------------------------------------
 
     def threads(self, rows: list[dict[str, Any]]) -> None:
         """Operations of each thread, one after the other."""
         recording, plan = self.recording, self.plan
-        self._device = recorded_device(plan.reads)
+        self._device = plan.device = recorded_device(plan.reads)
+        self._index_mappings()
         by_thread: list[list[dict[str, Any]]] = [[] for _ in recording.threads]
         for row in rows:
             by_thread[row["thread"]].append(row)
@@ -108,12 +111,19 @@ class _Planner:
             page, _ = self.spaces.span(row["mm"], row["address"] // PAGE * PAGE, PAGE)
             name = "kernel_fault" if row["kernel"] else "fault"
             made.update(kind=KINDS[name], address=page, pages=1, write=int(row["write"]))
+            if row["missed"] and row["blocked_ns"]:
+                made.update(io_ns=row["blocked_ns"], io_index=row["index"])
+            elif row["awaited_ns"]:
+                made.update(io_ns=row["awaited_ns"], io_index=row["awaited_index"])
         elif kind == READ and row["file"] >= 0 and row["index"] >= 0:
             reader = self._reader(row)
             pages = max(1, min(row["length"], 1 << 16))
             made.update(kind=KINDS["read"], file=reader, pgoff=row["index"], pages=pages)
+            io_ns = min(row["blocked_ns"], self._device.read_ns(row["pages_added"]))
+            made.update(io_ns=io_ns, io_index=row["index"] + pages)
             self._rows.append(made)
-            made = self._waited_besides(row)
+            # A read also waits for the file system's own blocks, which the replay does not read.
+            made = {**_NOTHING, **self._slept(row["blocked_ns"] - io_ns)}
         elif kind == READ:
             made.update(self._slept(row["blocked_ns"]))
         elif kind in (SLEEP, TAKEN):
@@ -131,14 +141,6 @@ class _Planner:
 
     def _slept(self, ns: int) -> dict[str, int]:
         return {"kind": KINDS["sleep"], "sleep_us": ns // 1000} if ns >= 1000 else {"kind": 0}
-
-    def _waited_besides(self, row: dict[str, Any]) -> dict[str, int]:
-        """A read also waits for the file system's own blocks, which the replay does not read."""
-        latency_ns, bandwidth = self._device
-        pages_ns = row["pages_added"] * PAGE * 1_000_000_000 // bandwidth
-        own_ns = latency_ns + pages_ns if row["pages_added"] else 0
-        slept = self._slept(max(0, row["blocked_ns"] - own_ns))
-        return {**_NOTHING, **slept}
 
     def _clone(self, row: dict[str, Any], made: dict[str, int]) -> None:
         child = self.recording.threads[row["child"]]
@@ -204,14 +206,20 @@ class _Planner:
             self._readers[key] = self._mapped_by(row, process)
         return self._readers[key]
 
-    def _mapped_by(self, row: dict[str, Any], process: int) -> int:
-        mms = {thread.mm for thread in self.recording.threads if thread.process == process}
-        mms.add(row["mm"])
+    def _index_mappings(self) -> None:
+        """Process -> its mms; (mm, file) -> the open file that was mapped first."""
+        for thread in self.recording.threads:
+            self._mms.setdefault(thread.process, set()).update((thread.mm, thread.first_mm))
         for vma in self.recording.vmas:
-            if vma.mm in mms and vma.open_file is not None and vma.open_file.file == row["file"]:
+            if vma.open_file is not None and vma.open_file.file is not None:
                 found = self.spaces.open(vma.open_file.number)
                 if found >= 0:
-                    return found
+                    self._mapped.setdefault((vma.mm, vma.open_file.file), found)
+
+    def _mapped_by(self, row: dict[str, Any], process: int) -> int:
+        for mm in sorted(self._mms.get(process, set()) | {row["mm"]}):
+            if (mm, row["file"]) in self._mapped:
+                return self._mapped[mm, row["file"]]
         self.plan.open_files.append(row["file"])
         return len(self.plan.open_files) - 1
 
@@ -223,6 +231,8 @@ _COLUMNS = (
     "unseen_faults",
     "compute_ns",
     "sleep_us",
+    "io_ns",
+    "io_index",
     "address",
     "pages",
     "new_address",

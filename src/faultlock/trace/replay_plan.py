@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from faultlock.trace.compact_addresses import TABLE
-from faultlock.trace.recorded_device import Reads
+from faultlock.trace.recorded_device import Reads, RecordedDevice
 
 # kinds of kernel/replay.py
 _KIND_NAMES = (
@@ -62,4 +62,5 @@ class ReplayPlan:
     address_pages: int = TABLE
     elapsed_ns: int = 0
     reads: Reads = field(default_factory=list)
+    device: RecordedDevice = field(default_factory=RecordedDevice)
     recorded: dict[str, float] = field(default_factory=dict)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from faultlock.trace.address_space import AddressSpace
 from faultlock.trace.open_files import OpenFiles
 from faultlock.trace.recording import (
@@ -29,6 +31,9 @@ def block_devices(trace: Trace) -> set[int]:
         if "dev" in table.columns:
             devices.update(int(dev) for dev in table["dev"].unique() if dev >> 20)
     return devices
+
+
+_WINDOWS_KEPT = 64  # of each file: enough to find the one that is under way
 
 
 class CpuUse:
@@ -68,6 +73,7 @@ class World:
         self.open_files = OpenFiles(self.recording.open_files)
         self.boundaries = Boundaries()
         self.cpu_use = CpuUse()
+        self.windows: dict[int, deque[tuple[int, int, Operation]]] = {}
         self.now_ns = 0
         self._files: dict[tuple[int, int], int] = {}
         self._block_devices = block_devices(trace)
@@ -126,6 +132,21 @@ class World:
             known = self.recording.files[file]
             known.pages = max(known.pages, index + 1)
 
+    def window(self, file: int, first: int, pages: int, operation: Operation) -> None:
+        """An operation reads the pages [first, first + pages) of a file."""
+        if file >= 0:
+            known = self.windows.setdefault(file, deque(maxlen=_WINDOWS_KEPT))
+            known.append((first, first + pages, operation))
+
+    def _awaited(self, fault: Operation) -> None:
+        """A fault waited for a page that another operation reads: that read took until now."""
+        for first, end, operation in reversed(self.windows.get(fault.file, ())):
+            if first <= fault.index < end:
+                if operation is not fault and not operation.awaited_ns:
+                    operation.awaited_ns = max(0, fault.end_ns - operation.end_ns)
+                    operation.awaited_index = fault.index
+                return
+
     def finish_fault(self, thread: ThreadState) -> None:
         """Whatever fault or read the thread was in is over."""
         fault = thread.close_fault()
@@ -134,6 +155,8 @@ class World:
 
     def resolve(self, thread: ThreadState, fault: Operation) -> None:
         """A fault is over; one without any file event was anonymous (or found its page mapped)."""
+        if fault.kind == FAULT and fault.blocked_ns and fault.file >= 0 and not fault.missed:
+            self._awaited(fault)
         if fault.kind == FAULT and fault.vma < 0:
             space = self.spaces[fault.mm]
             vma = space.find(fault.address)
