@@ -20,6 +20,7 @@ SLEEPING_LOCKS = {
     ("Mapping", "i_rwsem"): "holds_i_rwsem",
     ("Mapping", "i_mmap_rwsem"): "holds_i_mmap_rwsem",
 }
+GHOST_OF_STRUCT = {"Folio": "holds_folio_lock", "VMA": "holds_vma_lock", "MM": "holds_mmap_lock"}
 
 
 class _Tracer(Machine):
@@ -115,14 +116,15 @@ def _lock_of(program: ir.Program, reference: int) -> tuple[str, str, int] | None
                 continue
             if target.struct != "RwSemaphore":
                 continue
-            first = _own_first(program, owner.name, name)
+            first = own_first(program, owner.name, name)
             count = evaluate_constant(owner.count, program.parameters)
             if first is not None and first < reference <= first + count:
                 return owner.name, name, reference - first
     return None
 
 
-def _own_first(program: ir.Program, struct: str, field: str) -> int | None:
+def own_first(program: ir.Program, struct: str, field: str) -> int | None:
+    """Number before that of the first embedded instance; None: nobody refers to one."""
     bodies = [step.body for step in program.steps]
     bodies += [atomic.body for atomic in program.atomics.values()]
     for body in bodies:
@@ -174,7 +176,7 @@ def _what_and_who(machine: Machine, struct_number: int, reference: int) -> tuple
         if machine.get(("field", "Folio", reference, "reading", 0)):
             return f"the read of folio {reference}", []
         return f"folio {reference}", _holders(machine, "holds_folio_lock", reference)
-    ghost = {"VMA": "holds_vma_lock", "MM": "holds_mmap_lock"}.get(struct, "")
+    ghost = GHOST_OF_STRUCT.get(struct, "")
     return instance_name(struct, reference, threads), _holders(machine, ghost, reference)
 
 

@@ -43,12 +43,14 @@ class Options:
     """Reductions, each can be switched off, and what is kept.
 
     fuse: take local steps together with the step before; partial_order: ample sets;
-    edges: keep the graph (for liveness and the point of no return)."""
+    edges: keep the graph (for liveness and the point of no return); bounds: work out how many
+    reads an operation can wait for."""
 
     fuse: bool = True
     partial_order: bool = True
     edges: bool = True
     workers: int = 2
+    bounds: bool = True
 
 
 @dataclass

@@ -16,7 +16,14 @@ Result = dict[str, Any]
 def result_of(policy: str, scenarios: Sequence[ScenarioResult]) -> Result:
     """The `--json` form of a check."""
     rows = [_row(item, found) for item in scenarios for found in item.properties]
-    return {"policy": policy, "results": rows, "assumed": assumptions(scenarios)}
+    return {"policy": policy, "results": rows, "assumed": assumptions(scenarios),
+            "io_bounds": [row for item in scenarios for row in _bounds(item)]}
+
+
+def _bounds(item: ScenarioResult) -> list[Result]:
+    """How many reads one operation of each thread waits for; null: there is no bound."""
+    return [{"scenario": item.scenario, "thread": bound.thread, "reads": bound.reads}
+            for bound in item.io_bounds or ()]
 
 
 def assumptions(scenarios: Sequence[ScenarioResult]) -> list[str]:
@@ -155,6 +162,16 @@ def summary_rows(result: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]
             rest = "other " if other else ""
             rows.append([scenario, f"{holding} {rest}properties", "holds", *tail])
     return header, rows
+
+
+def bound_rows(result: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """The table of bounds: a row per scenario, `thread reads` for each thread."""
+    grouped: dict[str, list[str]] = {}
+    for row in result["io_bounds"]:
+        reads = "any number" if row["reads"] is None else str(row["reads"])
+        grouped.setdefault(str(row["scenario"]), []).append(f"{row['thread']} {reads}")
+    rows = [[scenario, ", ".join(parts)] for scenario, parts in grouped.items()]
+    return ["scenario", "reads that one operation waits for at most"], rows
 
 
 def ktap_lines(result: Mapping[str, Any]) -> list[str]:

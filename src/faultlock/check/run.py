@@ -7,8 +7,10 @@ second search of the same scenario without the assertions that are known to fail
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
+from faultlock.check.bounds import bounds_of
 from faultlock.check.explore import Limits, Options, Progress
 from faultlock.check.scenarios import Scenario, compile_scenario
 from faultlock.check.verdict import UNKNOWN, ScenarioResult, check_program
@@ -37,6 +39,10 @@ def check_scenario(
     if again and result.exploration.complete:
         other = check_scenario(policy, scenario, limits, options, progress, ignored | again)
         _take_over(result, other)
+    elif options is None or options.bounds:
+        started = time.monotonic()
+        result.io_bounds = bounds_of(result.exploration, limits or Limits())
+        result.seconds += time.monotonic() - started
     return result
 
 
@@ -47,3 +53,4 @@ def _take_over(result: ScenarioResult, other: ScenarioResult) -> None:
         if item.verdict == UNKNOWN and item.name in decided:
             result.properties[place] = decided[item.name]
     result.seconds += other.seconds
+    result.io_bounds = other.io_bounds

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,6 +35,9 @@ from faultlock.check.path import (
 from faultlock.check.schedule import Move
 from faultlock.lang import program as ir
 from faultlock.lang.native import NativeProgram
+
+if TYPE_CHECKING:
+    from faultlock.check.bounds import IoBound
 
 HOLDS, VIOLATED, UNKNOWN = "holds", "violated", "unknown"
 DEADLOCK = "L1 no deadlock"
@@ -99,6 +102,7 @@ class ScenarioResult:
     properties: list[PropertyResult] = field(default_factory=list)
     seconds: float = 0.0
     assertions_that_failed: frozenset[str] = frozenset()
+    io_bounds: list[IoBound] | None = None  # None: not worked out, or a limit was reached
 
     @property
     def violated(self) -> list[PropertyResult]:

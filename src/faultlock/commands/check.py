@@ -58,6 +58,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     search.add_argument("--no-fusion", action="store_true", help="store local steps as well")
     search.add_argument("--no-partial-order", action="store_true",
                         help="no partial order reduction")
+    search.add_argument("--no-bounds", action="store_true",
+                        help="do not work out how many reads an operation can wait for")
     search.add_argument("--random", metavar="N", type=int, default=200,
                         help="random runs before the search, half of them PCT (200; 0: none)")
     search.add_argument("--seed", metavar="N", type=int, default=1, help="of the random runs (1)")
@@ -117,7 +119,7 @@ def _options(arguments: argparse.Namespace) -> Options:
     if arguments.random < 0:
         raise FaultlockError(f"--random {arguments.random}: 0 or more runs")
     return Options(not arguments.no_fusion, not arguments.no_partial_order,
-                   True, arguments.workers)
+                   True, arguments.workers, not arguments.no_bounds)
 
 
 def _check_one(arguments: argparse.Namespace, scenario: Scenario, limits: Limits,
@@ -161,7 +163,13 @@ def _clear_line() -> None:
 
 def _print(arguments: argparse.Namespace, found: list[ScenarioResult], interrupted: bool,
            wanted: int) -> int:
-    from faultlock.check.result import example_lines, ktap_lines, result_of, summary_rows
+    from faultlock.check.result import (
+        bound_rows,
+        example_lines,
+        ktap_lines,
+        result_of,
+        summary_rows,
+    )
 
     result = result_of(arguments.policy, found)
     command = shlex.join(["faultlock", "check", arguments.policy,
@@ -185,6 +193,9 @@ def _print(arguments: argparse.Namespace, found: list[ScenarioResult], interrupt
             if row["verdict"] == "violated":
                 console.out("\n".join(example_lines(row, width)) + "\n")
         console.out_table(*summary_rows(result))
+        if result["io_bounds"]:
+            console.out("")
+            console.out_table(*bound_rows(result))
         if arguments.witness:
             _witnesses(found, width)
         console.out("assumed: " + "; ".join(result["assumed"]))

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How many reads one operation of a thread can wait for: the longest run over the whole graph.
+
+An operation lasts from entry into the kernel to return to user mode (`kernel_depth`).  It waits
+for a read when its thread sleeps until the read's folio is unlocked, or until a thread does that
+holds what it waits for, over any number of threads.  A read counts when it completes while the
+operation waits for it.  Waiting for a free request is not counted.  The graph must be one
+without partial order reduction: that leaves out runs that differ in who waits only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from faultlock.check import graph
+from faultlock.check.explain import GHOST_OF_STRUCT, SLEEPING_LOCKS, own_first
+from faultlock.check.exploration import Exploration, Limits, Options
+from faultlock.check.explore import explore
+from faultlock.check.jit import call_step, compiled, inlined
+from faultlock.check.machine import BLOCKED, NO_CHOICE
+from faultlock.check.path import thread_name
+from faultlock.check.store import NO_STATE, STATES, Store, state_words, unpack
+from faultlock.lang.layout import Layout
+from faultlock.lang.native import OUT_WORDS
+
+Array = Any
+MAX_THREADS = 64
+MAX_STATES = 4_000_000  # of the graph without partial order reduction
+
+
+@dataclass(frozen=True)
+class IoBound:
+    """Reads that one operation of a thread waits for, at most; None: there is no bound."""
+
+    thread: str
+    reads: int | None
+
+
+class WaitTables(NamedTuple):
+    """Where a state says who waits for what.  S structs, K kinds of holding, R rwsems."""
+
+    step: int  # address of the native step function
+    threads: int
+    struct_kind: Array  # i64 [S + 1]: kind of holding of an instance of the struct, -1: none
+    sem_kind: Array  # i64 [R + 1]
+    sem_owner: Array  # i64 [R + 1]: instance that the rwsem is a field of
+    holding: Array  # i64 [K, T + 1, 2]: (byte offset, width) of the thread's ghost field
+    depth: Array  # i64 [T + 1]: byte offset of kernel_depth, -1: there is no such field
+    folio_struct: int
+    rwsem_struct: int
+    reading: Array  # i64 [F + 1]: byte offset of folio.reading, -1: none
+
+
+@inlined
+def value_at(state: Array, offset: int, width: int) -> Any:
+    """An unsigned little-endian number of a state (bytes)."""
+    value: Any = 0
+    for index in range(width):
+        value |= np.int64(state[offset + index]) << (8 * index)
+    return value
+
+
+@inlined
+def holders_of(tables: WaitTables, state: Array, kind: int, instance: int) -> Any:
+    """Bit set of the threads that hold an instance."""
+    found = np.uint64(0)
+    for thread in range(1, tables.threads + 1):
+        offset, width = tables.holding[kind, thread, 0], tables.holding[kind, thread, 1]
+        if offset >= 0 and value_at(state, offset, width) == instance:
+            found |= np.uint64(1) << np.uint64(thread)
+    return found
+
+
+@compiled
+def find_waits(tables: WaitTables, words: Array, trial: Array, out: Array, blocked_by: Array,
+               folio: Array) -> None:
+    """blocked_by[thread]: bit set of who holds what the thread waits for; folio[thread]: the
+    folio whose read it waits for, 0: none."""
+    state = words.view(np.uint8)
+    pcs = words.view(np.int16)
+    for thread in range(1, tables.threads + 1):
+        blocked_by[thread] = np.uint64(0)
+        folio[thread] = 0
+        if pcs[thread - 1] == 0:
+            continue
+        for index in range(len(words)):
+            trial[index] = words[index]
+        out[2], out[3] = 0, 0
+        code = call_step(tables.step, trial.ctypes.data, thread, NO_CHOICE, out.ctypes.data)
+        struct, instance = out[2], out[3]
+        if code != BLOCKED or instance == 0 or struct <= 0:
+            continue
+        kind = tables.struct_kind[struct]
+        is_folio = struct == tables.folio_struct and tables.reading[instance] >= 0
+        if is_folio and state[tables.reading[instance]]:
+            folio[thread] = instance
+            continue
+        if struct == tables.rwsem_struct:
+            kind, instance = tables.sem_kind[instance], tables.sem_owner[instance]
+        if kind >= 0:
+            blocked_by[thread] = holders_of(tables, state, kind, instance)
+
+
+@inlined
+def waiting_for(tables: WaitTables, blocked_by: Array, folio: Array, wanted: int) -> Any:
+    """Bit set of the threads that wait for the read of a folio, directly or not."""
+    found = np.uint64(0)
+    for thread in range(1, tables.threads + 1):
+        if folio[thread] == wanted:
+            found |= np.uint64(1) << np.uint64(thread)
+    before = ~found
+    while before != found:
+        before = found
+        for thread in range(1, tables.threads + 1):
+            if blocked_by[thread] & found:
+                found |= np.uint64(1) << np.uint64(thread)
+    return found
+
+
+@compiled
+def weigh(store: Store, tables: WaitTables, room: Array, out: Array, blocked_by: Array,
+          folio: Array, inside: Array, weight: Array) -> None:
+    """inside[row]: bit set of the threads in an operation; weight[edge]: of those that wait for
+    a read that the edge completes.  room: u64 [3, words]."""
+    words, after = room[0], room[1]
+    state, then = words.view(np.uint8), after.view(np.uint8)
+    pcs = words.view(np.int16)
+    for worker in range(len(store.counters)):
+        low = worker * store.region
+        for row in range(low, low + store.counters[worker, STATES]):
+            unpack(store, store.rows[row], words)
+            for thread in range(1, tables.threads + 1):
+                depth = tables.depth[thread]
+                busy = state[depth] != 0 if depth >= 0 else pcs[thread - 1] != 0
+                if busy:
+                    inside[row] |= np.uint64(1) << np.uint64(thread)
+            known = False
+            for number in range(1, len(tables.reading)):
+                place = tables.reading[number]
+                if place < 0 or not state[place]:
+                    continue
+                begin = store.edge_start[row]
+                for edge in range(begin, begin + store.edge_count[row]):
+                    if store.edge_target[edge] == NO_STATE:
+                        continue
+                    unpack(store, store.rows[store.edge_target[edge]], after)
+                    if then[place]:
+                        continue
+                    if not known:
+                        find_waits(tables, words, room[2], out, blocked_by, folio)
+                        known = True
+                    weight[edge] |= waiting_for(tables, blocked_by, folio, number)
+
+
+@compiled
+def longest(store: Store, rows: Array, component: Array, inside: Array, weight: Array,
+            thread: int, most: Array) -> int:
+    """The largest sum of weights along a run inside an operation of a thread; -1: no bound.
+
+    rows: by component, sinks first; most: i64 per component, zeroed."""
+    bit = np.uint64(thread)
+    best = 0
+    for row in rows:
+        if not inside[row] >> bit & np.uint64(1):
+            continue
+        mine = component[row]
+        begin = store.edge_start[row]
+        for edge in range(begin, begin + store.edge_count[row]):
+            target = store.edge_target[edge]
+            here = np.int64(weight[edge] >> bit & np.uint64(1))
+            further = 0
+            if target != NO_STATE and inside[target] >> bit & np.uint64(1):
+                if component[target] == mine:
+                    if here:
+                        return -1
+                    continue
+                further = most[component[target]]
+            most[mine] = max(most[mine], here + further)
+        best = max(best, most[mine])
+    return best
+
+
+def wait_tables(run: Exploration) -> WaitTables:
+    """The tables of a program; models without folios have none that matter."""
+    program, layout = run.program, run.native.layout
+    kinds = sorted({*SLEEPING_LOCKS.values(), *GHOST_OF_STRUCT.values()})
+    numbers = {name: item.number for name, item in program.structs.items()}
+    struct_kind = np.full(max(numbers.values(), default=0) + 1, -1, np.int64)
+    for struct, ghost in GHOST_OF_STRUCT.items():
+        if struct in numbers:
+            struct_kind[numbers[struct]] = kinds.index(ghost)
+    sems = layout.counts.get("RwSemaphore", 0)
+    sem_kind, sem_owner = np.full(sems + 1, -1, np.int64), np.zeros(sems + 1, np.int64)
+    for (owner, field), ghost in SLEEPING_LOCKS.items():
+        first = own_first(program, owner, field) if owner in numbers else None
+        for instance in range(1, layout.counts.get(owner, 0) + 1) if first is not None else ():
+            assert first is not None
+            sem_kind[first + instance], sem_owner[first + instance] = kinds.index(ghost), instance
+    threads = len(program.threads)
+    holding = np.full((len(kinds), threads + 1, 2), -1, np.int64)
+    for kind, ghost in enumerate(kinds):
+        holding[kind] = _places(layout, "Thread", ghost, threads)
+    return WaitTables(
+        run.native.step_address, threads, struct_kind, sem_kind, sem_owner, holding,
+        _places(layout, "Thread", "kernel_depth", threads)[:, 0],
+        numbers.get("Folio", 0), numbers.get("RwSemaphore", 0),
+        _places(layout, "Folio", "reading", layout.counts.get("Folio", 0))[:, 0],
+    )
+
+
+def _places(layout: Layout, struct: str, field: str, count: int) -> Array:
+    """i64 [count + 1, 2]: (byte offset, width) of a field per instance; -1 where there is none."""
+    found = np.full((count + 1, 2), -1, np.int64)
+    declared = layout.program.structs.get(struct)
+    if declared is None or field not in declared.fields:
+        return found
+    if (struct, field) in layout.program.pruned:
+        return found
+    for instance in range(1, count + 1):
+        found[instance] = layout.offset(struct, field, instance)
+    return found
+
+
+def bounds_of(run: Exploration, limits: Limits) -> list[IoBound] | None:
+    """The bounds of a scenario that was searched; None: not known, a limit was reached."""
+    if run.options.partial_order and run.complete:
+        limits = replace(limits, states=min(limits.states, MAX_STATES))
+        options: Options = replace(run.options, partial_order=False)
+        run = explore(run.native, limits, options)
+    return io_bounds(run) if run.complete and run.options.edges else None
+
+
+def io_bounds(run: Exploration) -> list[IoBound]:
+    """The bound of every thread that is no daemon; run: complete, edges, no partial order."""
+    store, rows = run.store, len(run.store.parent)
+    tables = wait_tables(run)
+    inside, weight = np.zeros(rows, np.uint64), np.zeros(len(store.edge_target), np.uint64)
+    weigh(store, tables, np.zeros((3, state_words(store)), np.uint64),
+          np.zeros(OUT_WORDS, np.int64), np.zeros(MAX_THREADS, np.uint64),
+          np.zeros(MAX_THREADS, np.int64), inside, weight)
+    used = np.concatenate([np.arange(low, high) for low, high in run.rows()])
+    acyclic = graph.is_acyclic(run)
+    shared = _components(run, used, inside | ~np.uint64(0)) if acyclic else None
+    found = []
+    for thread, entry in enumerate(run.program.threads, start=1):
+        if entry.daemon:
+            continue
+        bit = np.uint64(thread)
+        component, order, count = shared or _components(run, used, inside >> bit & np.uint64(1))
+        reads = longest(store, order, component, inside, weight, thread,
+                        np.zeros(count + 1, np.int64))
+        found.append(IoBound(thread_name(run.program, thread), None if reads < 0 else int(reads)))
+    return found
+
+
+def _components(run: Exploration, used: Array, alive: Array) -> tuple[Array, Array, int]:
+    """(component per row, rows by component, how many): a component leads to lower numbers."""
+    rows = len(run.store.parent)
+    component = np.zeros(rows, np.uint32)
+    count = graph.components(
+        run.store, (alive != 0).astype(np.uint8), component, np.zeros(rows, np.uint32),
+        np.zeros(rows, np.uint32), np.empty(run.states + 1, np.uint32),
+        np.empty(run.states + 1, np.uint32), np.zeros(rows, np.int64),
+    )
+    return component, used[np.argsort(component[used], kind="stable")], int(count)
+
+
