@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from faultlock.sim.replay import RECORDED, simulate_replay
-from faultlock.trace.recorded_device import PAGE, RecordedDevice, Reads, recorded_device
+from faultlock.trace.recorded_device import PAGE, Reads, RecordedDevice, recorded_device
 from faultlock.trace.replay import plan_replay
 from faultlock.workload.distribution import constant
 from faultlock.workload.schema import Device
@@ -51,8 +51,8 @@ def test_without_reads_a_usual_device_stands_in() -> None:
 
 def test_a_read_takes_as_long_as_it_took(tmp_path: Path) -> None:
     script = Script()
-    script.call(0, "sys_mmap(addr: 0, len: 0x40000, prot: 1, flags: 2, fd: 3, off: 0)", 5, 0x700000)
-    waits_us = {3: 100, 20: 7000, 40: 300}
+    script.call(0, "sys_mmap(addr: 0, len: 0x200000, prot: 1, flags: 2, fd: 3, off: 0)", 5, 0x700000)
+    waits_us = {30: 100, 200: 7000, 400: 300}
     at_us = 100
     for page, waited_us in waits_us.items():
         script.fault(at_us, 0x700000 + page * PAGE, 0x4)
