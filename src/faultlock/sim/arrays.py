@@ -59,8 +59,10 @@ from faultlock.lang.llvm_module import OUT_WORDS
     FINISH_LIMIT,
     FOLIO_KIND,
     LOG_LOST,
+    WORK,
+    BUSY,
     N_SCALARS,
-) = range(44)
+) = range(46)
 
 # states of a thread
 NEW, RUNNABLE, RUNNING, BLOCKED, ASLEEP, FINISHED = range(6)
@@ -106,6 +108,7 @@ ROOT_KINDS = 16
 CHAIN_LINKS = 8
 CHAIN_COLUMNS = 6  # thread, lock struct, lock reference, since, label, holder
 WORST_CHAINS = 10
+NEVER = 1 << 62  # in Engine.ends: an idle CPU
 HELD_SLOTS = 8  # holders kept for each lock (further ones are not told apart)
 
 
@@ -158,6 +161,8 @@ class Engine(NamedTuple):
     queue_length: np.ndarray[Any, Any]
     vruntime_sum: np.ndarray[Any, Any]
     busy_ns: np.ndarray[Any, Any]
+    settled: np.ndarray[Any, Any]  # see bursts.py
+    ends: np.ndarray[Any, Any]
     # model tables
     cost_ns: np.ndarray[Any, Any]
     cost_unit: np.ndarray[Any, Any]  # ns between preemption points; 1 user mode, 0 none
@@ -206,8 +211,9 @@ SHAPES: tuple[tuple[tuple[str | int, ...], str], ...] = (
     (
         ("cpu",),
         "current resched overhead burst burst_unit debt exec_start ticking queue_first "
-        "queue_length vruntime_sum busy_ns",
+        "queue_length vruntime_sum busy_ns settled",
     ),
+    (("tree",), "ends"),
     (("cpu", "ring"), "queue"),
     (("cost",), "cost_ns cost_unit"),
     (("event",), "event_role"),
@@ -260,6 +266,7 @@ def make_engine(
         "cpu": cpus,
         "timer": threads + requests + cpus + 16,
         "ring": _power_of_two(rows),
+        "tree": 2 * _power_of_two(cpus),
         "slot": _power_of_two(4 * rows),
         "request": requests + 1,
     }
@@ -280,6 +287,7 @@ def make_engine(
     scalars = engine.scalars
     scalars[CPUS], scalars[THREADS], scalars[LOG_LIMIT] = cpus, threads, log_rows
     scalars[FOLIO_KIND] = -1
+    engine.ends[:] = NEVER
     engine.op_since[:] = -1  # in no operation
     scalars[STATE_ADDRESS] = memory.ctypes.data
     scalars[OUT_ADDRESS] = engine.out.ctypes.data

@@ -15,6 +15,7 @@ import numpy as np
 
 from faultlock.sim import arrays as a
 from faultlock.sim.arrays import Engine
+from faultlock.sim.bursts import next_done, pass_time, settle, settle_all, touch
 from faultlock.sim.compiled import compiled
 from faultlock.sim.device import completed
 from faultlock.sim.placement import pull_work
@@ -102,6 +103,7 @@ def _interrupt(engine: Engine, step: Step, run: Step) -> None:
     """A timer interrupt: everything that is due, and sleepers whose slack has begun."""
     scalars = engine.scalars
     cpu = _event_cpu(engine)
+    settle(engine, cpu)
     was_idle = engine.current[cpu] == 0 and engine.overhead[cpu] == 0
     scalars[a.IN_IRQ], scalars[a.IRQ_CPU] = 1, cpu
     scalars[a.IRQ_TIME] = scalars[a.COST_IRQ_ENTRY]
@@ -125,6 +127,7 @@ def _interrupt(engine: Engine, step: Step, run: Step) -> None:
         if was_idle:
             engine.overhead[cpu] += scalars[a.COST_IDLE_EXIT]
     cut_burst(engine, cpu)
+    touch(engine, cpu)
 
 
 @compiled
@@ -236,67 +239,31 @@ def _burst_done(engine: Engine, step: Step, run: Step, cpu: int) -> None:
 
 
 @compiled
-def _next_burst(engine: Engine) -> tuple[int, int, int]:
-    """(time, CPU) of the burst that ends first, CPU -1 when all idle; and how many are busy."""
-    scalars = engine.scalars
-    best_cpu, best_left, busy = -1, 0, 0
-    for cpu in range(scalars[a.CPUS]):
-        idle = engine.current[cpu] == 0 and engine.overhead[cpu] == 0
-        # Not idle when its overhead ended at the same moment as another CPU's burst.
-        if idle and engine.queue_length[cpu] == 0:
-            continue
-        busy += 1
-        left = engine.overhead[cpu] + engine.burst[cpu]
-        if best_cpu < 0 or left < best_left:
-            best_cpu, best_left = cpu, left
-    rate = busy if scalars[a.SHARED_CLOCK] and busy > 1 else 1
-    return scalars[a.NOW] + best_left * rate, best_cpu, busy
-
-
-@compiled
-def _pass_time(engine: Engine, until: int, busy: int) -> None:
-    """Virtual time goes on to `until`; busy CPUs work, each slower if they share a clock."""
-    scalars = engine.scalars
-    passed = until - scalars[a.NOW]
-    scalars[a.NOW] = until
-    if passed <= 0 or busy == 0:
-        return
-    if scalars[a.SHARED_CLOCK]:
-        passed //= busy
-    for cpu in range(scalars[a.CPUS]):
-        if engine.current[cpu] == 0 and engine.overhead[cpu] == 0:
-            continue
-        engine.busy_ns[cpu] += passed
-        from_overhead = min(passed, engine.overhead[cpu])
-        engine.overhead[cpu] -= from_overhead
-        engine.burst[cpu] = max(engine.burst[cpu] - (passed - from_overhead), 0)
-
-
-@compiled
 def run_events(engine: Engine, step: Step, run: Step, until: int) -> None:
     """Simulate up to virtual time `until`, or until the threads have finished or an error."""
     scalars = engine.scalars
     while scalars[a.ERROR] == OK and scalars[a.RUNNING_THREADS] > 0:
-        time, cpu, busy = _next_burst(engine)
+        time, cpu = next_done(engine)
         has_timer = scalars[a.HEAP_LENGTH] > 0
         if cpu < 0 and not has_timer:
             fail(engine, STUCK, 0)
-            return
+            break
         timer_first = has_timer and (cpu < 0 or engine.heap_time[0] <= time)
         next_time = engine.heap_time[0] if timer_first else time
         if next_time > until:
-            _pass_time(engine, until, busy)
-            return
-        _pass_time(engine, max(next_time, scalars[a.NOW]), busy)
+            pass_time(engine, until)
+            break
+        pass_time(engine, max(next_time, scalars[a.NOW]))
         if timer_first:
             _interrupt(engine, step, run)
-        elif engine.overhead[cpu] + engine.burst[cpu] > 0:
+        else:
+            settle(engine, cpu)
             engine.overhead[cpu], engine.burst[cpu] = 0, 0  # rest of an uneven division
             _burst_done(engine, step, run, cpu)
-        else:
-            _burst_done(engine, step, run, cpu)
+            touch(engine, cpu)
         if scalars[a.LOG_LENGTH] > scalars[a.LOG_LIMIT] // 2:
-            return
+            break
+    settle_all(engine)
 
 
 @compiled
@@ -304,9 +271,11 @@ def start_thread(engine: Engine, thread: int, cpu: int) -> None:
     """Put a new thread on the queue of `cpu` at the start of the run."""
     engine.state[thread] = a.RUNNABLE
     engine.cpu_of[thread] = cpu
+    settle(engine, cpu)
     enqueue(engine, cpu, thread, False)
     if engine.current[cpu] == 0 and engine.overhead[cpu] == 0:
         engine.overhead[cpu] = 1
+    touch(engine, cpu)
 
 
 @compiled

@@ -8,6 +8,7 @@ from typing import Any
 
 from faultlock.sim import arrays as a
 from faultlock.sim.arrays import Engine
+from faultlock.sim.bursts import settle, touch
 from faultlock.sim.choices import answer
 from faultlock.sim.compiled import compiled
 from faultlock.sim.device import submit
@@ -51,6 +52,7 @@ def make_runnable(engine: Engine, thread: int, by_cpu: int) -> None:
     engine.state[thread] = a.RUNNABLE
     cpu = engine.cpu_of[thread] if engine.delayed[thread] else choose_cpu(engine, thread)
     engine.cpu_of[thread] = cpu
+    settle(engine, cpu)
     enqueue(engine, cpu, thread, initial)
     if engine.current[cpu] == 0:
         if engine.overhead[cpu] == 0 and cpu != by_cpu:
@@ -59,6 +61,7 @@ def make_runnable(engine: Engine, thread: int, by_cpu: int) -> None:
         check_preempt(engine, cpu, thread)
         if cpu != by_cpu:
             cut_burst(engine, cpu)
+    touch(engine, cpu)
 
 
 @compiled

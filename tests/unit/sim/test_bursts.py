@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Time on the CPUs: the tree of ends against looking at every CPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from faultlock.sim import arrays as a
+from faultlock.sim.bursts import next_done, pass_time, settle_all, touch
+from tests.unit.sim.small_engine import bare
+
+# of one CPU: current thread, overhead, burst, threads that wait
+CPU = st.tuples(st.integers(0, 1), st.integers(0, 9), st.integers(0, 40), st.integers(0, 1))
+
+
+def made(cpus: list[tuple[int, int, int, int]], shared_clock: bool) -> tuple[a.Engine, Any]:
+    engine, handle = bare(threads=4, cpus=len(cpus))
+    engine.scalars[a.SHARED_CLOCK] = int(shared_clock)
+    for cpu, (current, overhead, burst, waiting) in enumerate(cpus):
+        engine.current[cpu], engine.queue_length[cpu] = current, waiting
+        engine.overhead[cpu], engine.burst[cpu] = overhead, burst if current else 0
+        touch(handle, cpu)
+    return engine, handle
+
+
+def idle(engine: a.Engine, cpu: int) -> bool:
+    return not (engine.current[cpu] or engine.overhead[cpu] or engine.queue_length[cpu])
+
+
+@given(st.lists(CPU, min_size=1, max_size=11), st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_the_first_that_is_done_is_found(
+    cpus: list[tuple[int, int, int, int]], shared_clock: bool
+) -> None:
+    engine, handle = made(cpus, shared_clock)
+    left = {
+        cpu: int(engine.overhead[cpu] + engine.burst[cpu])
+        for cpu in range(len(cpus))
+        if not idle(engine, cpu)
+    }
+    assert engine.scalars[a.BUSY] == len(left)
+    time, cpu = next_done(handle)
+    if not left:
+        assert cpu == -1
+        return
+    assert cpu == min(left, key=lambda each: (left[each], each))
+    assert time == left[cpu] * (len(left) if shared_clock else 1)
+
+
+@given(st.lists(CPU, min_size=1, max_size=5), st.lists(st.integers(1, 30), max_size=5))
+@settings(max_examples=150, deadline=None)
+def test_work_is_taken_from_overhead_and_then_from_the_burst(
+    cpus: list[tuple[int, int, int, int]], steps: list[int]
+) -> None:
+    engine, handle = made(cpus, False)
+    begun = [int(n) for n in engine.overhead], [int(n) for n in engine.burst]
+    now = 0
+    for step in steps:
+        time, cpu = next_done(handle)
+        now = min(now + step, time) if cpu >= 0 else now + step
+        pass_time(handle, now)
+    settle_all(handle)
+    for cpu, (overhead, burst) in enumerate(zip(*begun, strict=True)):
+        worked = now if engine.current[cpu] else min(now, overhead)
+        assert engine.overhead[cpu] == max(overhead - worked, 0)
+        assert engine.burst[cpu] == max(burst - max(worked - overhead, 0), 0)
+        assert engine.busy_ns[cpu] == worked
+
+
+def test_cpus_that_share_a_clock_work_a_share_of_the_time_each() -> None:
+    engine, handle = made([(1, 0, 30, 0), (1, 5, 20, 0), (0, 0, 0, 0)], True)
+    pass_time(handle, 21)
+    settle_all(handle)
+    assert engine.burst.tolist() == [20, 15, 0] and engine.overhead.tolist() == [0, 0, 0]
+    assert engine.busy_ns.tolist() == [10, 10, 0]
+    assert next_done(handle) == (21 + 2 * 15, 1)
+
+
+def test_a_cpu_whose_switch_ends_with_another_cpus_burst_is_idle() -> None:
+    engine, handle = made([(1, 0, 7, 0), (0, 7, 0, 0)], True)
+    assert next_done(handle) == (14, 0)
+    pass_time(handle, 14)
+    engine.current[0] = 0
+    settle_all(handle)
+    touch(handle, 0)
+    assert next_done(handle) == (14, -1)
+    assert engine.scalars[a.BUSY] == 0
