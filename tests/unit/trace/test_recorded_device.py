@@ -51,7 +51,8 @@ def test_without_reads_a_usual_device_stands_in() -> None:
 
 def test_a_read_takes_as_long_as_it_took(tmp_path: Path) -> None:
     script = Script()
-    script.call(0, "sys_mmap(addr: 0, len: 0x200000, prot: 1, flags: 2, fd: 3, off: 0)", 5, 0x700000)
+    text = "sys_mmap(addr: 0, len: 0x200000, prot: 1, flags: 2, fd: 3, off: 0)"
+    script.call(0, text, 5, 0x700000)
     waits_us = {30: 100, 200: 7000, 400: 300}
     at_us = 100
     for page, waited_us in waits_us.items():
