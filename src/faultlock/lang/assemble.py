@@ -68,6 +68,8 @@ def assemble(
     atomics = _compile_atomics(symbols, labels, statistics, everything)
     check_recursion(symbols, labels, atomics)
     check_unused(symbols)
+    for constant in space.constants:  # a constant that nobody uses may be wrong, too
+        symbols.named_constant(constant)
     if space.errors:
         return None
     return _finish(name, symbols, labels, atomics, threads, everything, roots)
@@ -279,13 +281,7 @@ def _compile_atomics(
 def _compile_atomic(symbols: Symbols, function: FunctionSource, statistics: bool) -> AtomicFunction:
     builder = ExpressionBuilder(symbols, function, atomic=True)
     block = BlockCompiler(builder, drop_statistics=not statistics)
-    parameters = []
-    for item in function.node.args.args:
-        if item.annotation is None:
-            builder.error(item, f"parameter {item.arg} has no type", "write name: type")
-        kind = symbols.type_of(item.annotation, function.source)
-        block.declare(ast.copy_location(ast.Name(item.arg), item), kind)
-        parameters.append((item.arg, kind))
+    parameters = block.declare_parameters()
     body = block.block(function.node.body)
     returns = symbols.type_of(function.node.returns, function.source)
     if not isinstance(returns, NoneType) and not block.ends:

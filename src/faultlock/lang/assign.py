@@ -24,6 +24,7 @@ from faultlock.lang.program import (
     Type,
 )
 from faultlock.lang.symbols import INT, OPERATORS
+from faultlock.lang.wording import RESERVED, text_of
 
 WORDS = ("wait", "choose", "cpu", "sleep", "emit", "alloc", "free", "each", "range")
 
@@ -45,19 +46,31 @@ class AssignmentCompiler:
         if isinstance(target, ast.Attribute | ast.Subscript):
             return self._assign_field(node, target)
         self.builder.error(
-            node, f"{ast.unparse(target)} cannot be assigned", "assign a local or a field"
+            node, f"{text_of(target)} cannot be assigned", "assign a local or a field"
         )
         return []
+
+    def declare_parameters(self) -> list[tuple[str, Type]]:
+        """Give the parameters of the function their types; names and types in order."""
+        node = self.builder.function.node
+        odd = node.args
+        if odd.vararg or odd.kwarg or odd.kwonlyargs or odd.posonlyargs or odd.defaults:
+            self.builder.error(node, "only plain parameters", "def f(a: T, b: T) -> T")
+        parameters: list[tuple[str, Type]] = []
+        for item in node.args.args:
+            if item.annotation is None:
+                self.builder.error(item, f"parameter {item.arg} has no type", "write name: type")
+            kind = self.builder.symbols.type_of(item.annotation, self.builder.function.source)
+            if item.arg in self.builder.locals:
+                self.builder.error(item, f"two parameters are named {item.arg}", "rename one")
+            self.declare(ast.copy_location(ast.Name(item.arg), item), kind)
+            parameters.append((item.arg, self.builder.locals[item.arg]))
+        return parameters
 
     def declare(self, target: ast.Name, kind: Type) -> None:
         """Give a new local its type."""
         symbols = self.builder.symbols
-        if symbols.space.defined(target.id) or target.id in (
-            *WORDS,
-            "current",
-            "killable",
-            "atomic",
-        ):
+        if symbols.space.defined(target.id) or target.id in RESERVED:
             self.builder.error(
                 target, f"{target.id} is a name of the model", "call the local something else"
             )
@@ -168,7 +181,7 @@ class AssignmentCompiler:
                 f"{what} is Const: it is set where the instance is made",
                 "set it in the atomic function that allocates it",
             )
-        builder.count_access(place, ast.unparse(target))
+        builder.count_access(place, text_of(target))
         if isinstance(node, ast.AugAssign):
             operator = OPERATORS.get(type(node.op))
             if operator is None:

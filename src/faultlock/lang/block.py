@@ -32,6 +32,7 @@ from faultlock.lang.program import (
     While,
 )
 from faultlock.lang.symbols import INT
+from faultlock.lang.wording import called, cure_for, text_of
 
 RETURN, LOOP_BREAK, LOOP_CONTINUE = "return", "break", "continue"
 
@@ -93,8 +94,8 @@ class BlockCompiler(AssignmentCompiler):
                 return []
         self.builder.error(
             node,
-            f"{type(node).__name__} is not a statement of the language",
-            "see docs/language.md",
+            f"{called(node)} is not a statement of the language",
+            cure_for(node),
         )
         return []
 
@@ -124,7 +125,7 @@ class BlockCompiler(AssignmentCompiler):
             self.builder.error(call, f"free takes a reference, this is {describe_type(kind)}")
             return []
         self.builder.accesses.append("free()")
-        number = self.builder.runtime_error("free", f"{ast.unparse(call)}: not allocated", call)
+        number = self.builder.runtime_error("free", f"{text_of(call)}: not allocated", call)
         return [Free(kind.struct, reference, number)]
 
     def _emit(self, call: ast.Call) -> list[Stmt]:

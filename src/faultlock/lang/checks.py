@@ -4,40 +4,49 @@
 from __future__ import annotations
 
 import ast
-import difflib
 
 from faultlock.lang.labels import Labels
 from faultlock.lang.program import AtomicCall, AtomicFunction
 from faultlock.lang.source import KERNEL_LAYER, POLICY_LAYER
 from faultlock.lang.symbols import Symbols
 from faultlock.lang.traverse import expressions_in
+from faultlock.lang.wording import nearest
+
+MAX_CALL_DEPTH = 100  # of functions; the kernel's own text nests less than 30 deep
 
 
 def check_recursion(symbols: Symbols, labels: Labels, atomics: dict[str, AtomicFunction]) -> None:
-    """Refuse a function that calls itself, directly or through others."""
+    """Refuse a function that calls itself, directly or not, and calls nested too deep."""
     calls = {name: list(function.calls) for name, function in labels.functions.items()}
     for name, atomic in atomics.items():
         calls[name] = [p.function for p in expressions_in(atomic.body) if isinstance(p, AtomicCall)]
-    state: dict[str, int] = {}
+    depths: dict[str, int] = {}  # of the functions that were entered and left again
+    entered: set[str] = set()
 
-    def visit(name: str) -> None:
-        state[name] = 1
-        for callee in calls.get(name, []):
-            if state.get(callee) == 1:
-                function = symbols.space.functions[name]
-                symbols.space.error(
-                    function.source,
-                    function.node,
-                    f"{name} calls itself through {callee}",
-                    "functions do not recurse; write a loop",
-                )
-            elif callee not in state:
-                visit(callee)
-        state[name] = 2
+    def refuse(name: str, what: str, cure: str) -> None:
+        function = symbols.space.functions[name]
+        symbols.space.error(function.source, function.node, what, cure)
 
-    for name in calls:
-        if name not in state:
-            visit(name)
+    for root in calls:
+        way = [(root, iter(calls[root]))] if root not in entered else []
+        entered.add(root)
+        while way:
+            name, rest = way[-1]
+            callee = next(rest, None)
+            if callee is None:
+                way.pop()
+                inner = [depths.get(other, 0) for other in calls.get(name, [])]
+                depths[name] = 1 + max(inner, default=0)
+            elif callee not in entered:
+                entered.add(callee)
+                way.append((callee, iter(calls.get(callee, []))))
+            elif callee not in depths:
+                cure = "functions do not recurse; write a loop"
+                refuse(name, f"{name} calls itself through {callee}", cure)
+    first = next((name for name in depths if depths[name] > MAX_CALL_DEPTH), None)
+    if first is not None:
+        what = f"calls nest more than {MAX_CALL_DEPTH} deep here"
+        refuse(first, what, "call in a row instead")
 
 
 def check_unused(symbols: Symbols) -> None:
@@ -53,8 +62,8 @@ def check_unused(symbols: Symbols) -> None:
         name = function.name
         if not function.overrides and name not in called:
             kernel = [n for n, f in functions.items() if f.source.layer == KERNEL_LAYER]
-            close = difflib.get_close_matches(name, kernel, n=2)
-            cure = f"did you mean {' or '.join(close)}?" if close else "remove it, or call it"
+            known = len(symbols.space.errors)
+            cure = nearest(name, kernel, known, "remove it, or call it")
             symbols.space.error(
                 function.source,
                 function.node,

@@ -27,6 +27,7 @@ from faultlock.lang.program import (
 )
 from faultlock.lang.source import SCENARIO_LAYER, FunctionSource
 from faultlock.lang.symbols import BOOL, INT, NONE
+from faultlock.lang.wording import shown, text_of
 
 
 @dataclass
@@ -55,7 +56,7 @@ class ExpressionBuilder(OperatorBuilder):
             return Const(node.value), INT
         self.error(
             node,
-            f"{node.value!r} is not a value of the language",
+            f"{shown(node.value)} is not a value of the language",
             "64-bit integers, True, False and None",
         )
         return Const(0), INT
@@ -111,13 +112,13 @@ class ExpressionBuilder(OperatorBuilder):
                 self.error(node.slice, f"an index is an integer, this is {describe_type(kind)}")
             inner = node.value
         if not isinstance(inner, ast.Attribute):
-            self.error(node, f"{ast.unparse(node)} is not a field", "write reference.field")
+            self.error(node, f"{text_of(node)} is not a field", "write reference.field")
             return None
         reference, kind = self.build(inner.value)
         if not isinstance(kind, RefType):
             self.error(
                 inner,
-                f"{ast.unparse(inner.value)} is {describe_type(kind)} and has no fields",
+                f"{text_of(inner.value)} is {describe_type(kind)} and has no fields",
                 "only references have fields",
             )
             return None
@@ -143,8 +144,8 @@ class ExpressionBuilder(OperatorBuilder):
         if not isinstance(reference, Current | Const) or index is not None:
             error = self.runtime_error(
                 "null dereference",
-                f"{ast.unparse(node)}: "
-                f"{ast.unparse(inner.value)} is None or the index is out of range",
+                f"{text_of(node)}: "
+                f"{text_of(inner.value)} is None or the index is out of range",
                 node,
             )
         return Place(kind.struct, declared, reference, index, error)
@@ -171,14 +172,14 @@ class ExpressionBuilder(OperatorBuilder):
                 declared.type.struct,
                 place.error,
             ), declared.type
-        self.count_access(place, ast.unparse(node))
+        self.count_access(place, text_of(node))
         load = LoadField(place.struct, declared.name, place.reference, place.index, place.error)
         return load, declared.type
 
     # ---- calls -------------------------------------------------------------------------
 
     def _build_call(self, node: ast.Call) -> tuple[Expr, Type]:
-        name = node.func.id if isinstance(node.func, ast.Name) else ast.unparse(node.func)
+        name = node.func.id if isinstance(node.func, ast.Name) else text_of(node.func)
         if name in ("min", "max") and len(node.args) == 2:
             sides = [self.value_for(item, INT, "an argument") for item in node.args]
             return binary(name, sides[0], sides[1]), INT

@@ -106,8 +106,14 @@ def load_model(
     return Model(policy, sources, errors, names)
 
 
-def _policy_chain(name: str, errors: list[LanguageError], depth: int) -> list[Source]:
-    path = policy_path(name)
+def _policy_chain(
+    name: str, errors: list[LanguageError], depth: int, above: Source | None = None
+) -> list[Source]:
+    try:
+        path = policy_path(name)
+    except FaultlockError as error:
+        place = "" if above is None else f"base of {above.path}: "
+        raise FaultlockError(f"{place}{error}") from None
     source = read_source(path, POLICY_LAYER, policy=str(path))
     base = _base_of(source, errors)
     if not base:
@@ -118,7 +124,7 @@ def _policy_chain(name: str, errors: list[LanguageError], depth: int) -> list[So
     for part in base.split("+"):
         candidate = path.parent / part if part.endswith(".py") else None
         found = str(candidate) if candidate is not None and candidate.is_file() else part
-        result += _policy_chain(found, errors, depth + 1)
+        result += _policy_chain(found, errors, depth + 1, source)
     return [*result, source]
 
 

@@ -19,6 +19,7 @@ from faultlock.lang.program import (
 )
 from faultlock.lang.source import FunctionSource
 from faultlock.lang.symbols import BOOL, INT, OPERATORS, Symbols
+from faultlock.lang.wording import called, cure_for
 
 
 def describe_type(kind: Type) -> str:
@@ -60,8 +61,8 @@ class OperatorBuilder:
         if method is None:
             self.error(
                 node,
-                f"{type(node).__name__} is not an expression of the language",
-                "see docs/language.md",
+                f"{called(node)} is not an expression of the language",
+                cure_for(node),
             )
             return Const(0), INT
         result: tuple[Expr, Type] = method(node)
@@ -103,7 +104,7 @@ class OperatorBuilder:
         if operator is None:
             self.error(
                 node,
-                f"operator {type(node.op).__name__} is not in the language",
+                f"operator {called(node.op)} is not in the language",
                 "+ - * // % << >> & | ^",
             )
             return Const(0), INT
@@ -140,7 +141,7 @@ class OperatorBuilder:
         if operator is None:
             self.error(
                 node,
-                f"{type(node.ops[0]).__name__} is not a comparison of the language",
+                f"`{called(node.ops[0])}` is not a comparison of the language",
                 "== != < <= > >= is, is not",
             )
             return Const(0), BOOL

@@ -13,6 +13,7 @@ from faultlock.lang.memory import Place, signed_width, unsigned_width
 from faultlock.lang.traverse import call_order, reachable
 
 FREE_LEVELS = 5
+MOST_STATE_BYTES = 1 << 20  # in check mode; the catalogue's largest takes less than 1,000
 MOST_INSTANCES = 64**FREE_LEVELS  # 1,073,741,824
 MOST_STEPS = {"check": (1 << 15) - 1, "simulate": (1 << 31) - 1}  # what a pc holds
 
@@ -64,6 +65,11 @@ class Placement:
         end = self._place_structs(end)
         end = self._place_free_maps(end)
         self.size: int = -(-end // 8) * 8
+        if not self.simulate and self.size > MOST_STATE_BYTES:
+            raise FaultlockError(
+                f"{program.name}: a state takes {self.size} bytes, more than {MOST_STATE_BYTES}; "
+                "make counts and arrays smaller"
+            )
 
     # ---- sizes ---------------------------------------------------------------------------------
 

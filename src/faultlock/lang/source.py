@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from faultlock.errors import FaultlockError, LanguageError
+from faultlock.lang.wording import RESERVED, called, foreign_names, syntax_problem, text_of
 
 MAX_FILE_BYTES = 1_000_000
 KERNEL_LAYER, POLICY_LAYER, SCENARIO_LAYER = 0, 1, 2
@@ -55,10 +56,7 @@ class Source:
             self.problem = LanguageError(self.path, getattr(deep, "lineno", 1), column, what, cure)
             return ast.Module([], [])
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            line = getattr(error, "lineno", 1) or 1
-            column = getattr(error, "offset", 1) or 1
-            what = f"not Python syntax: {getattr(error, 'msg', error)}"
-            self.problem = LanguageError(self.path, line, column, what, "see docs/language.md")
+            self.problem = LanguageError(self.path, *syntax_problem(error, self.text))
             return ast.Module([], [])
 
     @functools.cached_property
@@ -154,6 +152,10 @@ def read_sources(sources: Iterable[Source], errors: list[LanguageError]) -> Name
         body = source.tree.body
         if source.problem is not None:
             errors.append(source.problem)
+        for line, column, name in foreign_names(source.text):
+            what = f"{name} has a character that is not ASCII"
+            cure = "write names with a-z, A-Z, 0-9 and _"
+            errors.append(LanguageError(source.path, line, column, what, cure))
         for index, node in enumerate(body):
             _read_item(space, source, node, index)
     return space
@@ -172,7 +174,7 @@ def _read_item(space: Namespace, source: Source, node: ast.stmt, index: int) -> 
     elif isinstance(node, ast.FunctionDef):
         _read_function(space, source, node)
     else:
-        kind = "import" if isinstance(node, ast.Import | ast.ImportFrom) else type(node).__name__
+        kind = "import" if isinstance(node, ast.Import | ast.ImportFrom) else called(node)
         cure = (
             "a model file is one namespace with the kernel's files and imports nothing"
             if kind == "import"
@@ -188,6 +190,8 @@ def _read_constant(space: Namespace, source: Source, node: ast.Assign) -> None:
     name = node.targets[0].id
     if name == "base":
         return  # read by lang/model.py
+    if _is_reserved(space, source, node, name):
+        return
     is_type = isinstance(node.value, ast.Subscript) or (
         isinstance(node.value, ast.Name)
         and (node.value.id in ("bool", "int") or node.value.id in space.aliases)
@@ -204,6 +208,8 @@ def _read_parameter(space: Namespace, source: Source, node: ast.AnnAssign) -> No
         space.error(source, node, "not a parameter", "write NAME: Param = default")
         return
     name = node.target.id
+    if _is_reserved(space, source, node, name):
+        return
     if space.defined(name) and (name not in space.parameters or source.layer == KERNEL_LAYER):
         space.error(source, node, f"{name} is defined twice", "choose another name")
         return
@@ -221,13 +227,23 @@ def _read_class(space: Namespace, source: Source, node: ast.ClassDef) -> None:
             "write class Name(Struct, count=N) or class Name(Enum)",
         )
         return
+    if _is_reserved(space, source, node, node.name):
+        return
     if space.defined(node.name):
         space.error(source, node, f"{node.name} is defined twice", "choose another name")
         return
     (space.structs if kind == "Struct" else space.enums)[node.name] = (node, source)
 
 
+def _is_reserved(space: Namespace, source: Source, node: ast.stmt, name: str) -> bool:
+    if name in RESERVED:
+        space.error(source, node, f"{name} is a word of the language", "choose another name")
+    return name in RESERVED
+
+
 def _read_function(space: Namespace, source: Source, node: ast.FunctionDef) -> None:
+    if _is_reserved(space, source, node, node.name):
+        return
     decorators: dict[str, ast.expr | None] = {}
     for decorator in node.decorator_list:
         called = decorator.func if isinstance(decorator, ast.Call) else decorator
@@ -236,7 +252,7 @@ def _read_function(space: Namespace, source: Source, node: ast.FunctionDef) -> N
             space.error(
                 source,
                 decorator,
-                f"@{ast.unparse(decorator)} is not a decorator of the language",
+                f"@{text_of(decorator)} is not a decorator of the language",
                 "one of " + ", ".join("@" + word for word in DECORATORS),
             )
         decorators[name] = decorator
@@ -262,8 +278,8 @@ def _read_function(space: Namespace, source: Source, node: ast.FunctionDef) -> N
 
 def _compare_signatures(space: Namespace, new: FunctionSource, old: FunctionSource) -> None:
     def signature(function: FunctionSource) -> str:
-        arguments = ast.unparse(function.node.args)
-        returns = ast.unparse(function.node.returns) if function.node.returns else "None"
+        arguments = text_of(function.node.args)
+        returns = text_of(function.node.returns) if function.node.returns else "None"
         return f"({arguments}) -> {returns}"
 
     if signature(new) != signature(old) or new.is_atomic != old.is_atomic:

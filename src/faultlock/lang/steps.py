@@ -23,10 +23,10 @@ from faultlock.lang.program import (
     SetLocal,
     StepFunction,
     Stmt,
-    Type,
 )
 from faultlock.lang.source import FunctionSource
 from faultlock.lang.symbols import INT
+from faultlock.lang.wording import text_of
 
 
 def compile_step_function(labels: Labels, function: FunctionSource) -> None:
@@ -41,16 +41,7 @@ class FunctionCompiler(StepEmitter):
 
     def compile(self) -> None:
         node, name = self.function.node, self.function.name
-        arguments = node.args
-        if arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.defaults:
-            self.builder.error(node, "only plain parameters", "def f(a: T, b: T) -> T")
-        parameters: list[tuple[str, Type]] = []
-        for item in arguments.args:
-            if item.annotation is None:
-                self.builder.error(item, f"parameter {item.arg} has no type", "write name: type")
-            kind = self.symbols.type_of(item.annotation, self.function.source)
-            self.block.declare(ast.copy_location(ast.Name(item.arg), item), kind)
-            parameters.append((item.arg, self.builder.locals[item.arg]))
+        parameters = self.block.declare_parameters()
         entry = self.labels.entry_of(name)
         end = self.labels.new()
         reachable = self.statements(node.body, entry, end)
@@ -220,7 +211,7 @@ class FunctionCompiler(StepEmitter):
             label,
             node,
             [*body, *([] if block.ends else [Jump(following)])],
-            text="with atomic: " + ast.unparse(node.body[0]).split("\n")[0],
+            text="with atomic: " + text_of(node.body[0]).split("\n")[0],
         )
         return not block.ends or _breaks(node.body)
 

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import ast
-import difflib
 from dataclasses import dataclass, field, replace
 
+from faultlock.lang.constants import wrap
 from faultlock.lang.fold import binary, unary
 from faultlock.lang.program import (
     Assertion,
@@ -25,6 +25,7 @@ from faultlock.lang.program import (
     Unary,
 )
 from faultlock.lang.source import FunctionSource, Namespace, Source
+from faultlock.lang.wording import nearest, shown, text_of
 
 INT = IntType(Const(-(2**31)), Const(2**31 - 1), "int")
 BOOL = BoolType()
@@ -101,15 +102,17 @@ class Symbols:
             *self.space.functions,
             *(extra or []),
         ]
-        close = difflib.get_close_matches(name, names, n=2)
-        return f"did you mean {' or '.join(close)}?" if close else "define it first"
+        return nearest(name, names, len(self.space.errors), "define it first")
 
     # ---- constants -------------------------------------------------------------------
 
     def constant(self, node: ast.expr, source: Source) -> Expr:
         """A constant expression over literals, constants, parameters and enum members."""
         if isinstance(node, ast.Constant) and isinstance(node.value, int | bool):
-            return Const(int(node.value))
+            value = wrap(int(node.value))
+            if value != node.value:
+                self.space.error(source, node, f"{shown(node.value)} is not a 64-bit integer")
+            return Const(value)
         if isinstance(node, ast.Constant) and node.value is None:
             return Const(0)
         if isinstance(node, ast.Name):
@@ -130,7 +133,7 @@ class Symbols:
         self.space.error(
             source,
             node,
-            f"{ast.unparse(node)} is not a constant expression",
+            f"{text_of(node)} is not a constant expression",
             "use literals, constants, parameters and operators",
         )
         return Const(0)
@@ -219,6 +222,8 @@ class Symbols:
             arguments = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
             if node.value.id == "Range" and len(arguments) == 2:
                 low, high = (self.constant(item, source) for item in arguments)
+                if isinstance(low, Const) and isinstance(high, Const) and low.value > high.value:
+                    self.space.error(source, node, f"{text_of(node)} is empty", "Range[low, high]")
                 return IntType(low, high, "Range")
             if node.value.id == "Flags" and len(arguments) == 1:
                 bits = self.constant(arguments[0], source)
@@ -228,7 +233,7 @@ class Symbols:
         self.space.error(
             source,
             node,
-            f"{ast.unparse(node)} is not a type",
+            f"{text_of(node)} is not a type",
             "bool, int, Range[low, high], Flags[bits], an alias, an Enum or a Struct",
         )
         return INT
