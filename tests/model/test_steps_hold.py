@@ -101,6 +101,10 @@ def test_h5_does_not_look_at_nowait() -> None:
     run.over(1, "H2")
     assert run.go(1) == "blocked"
     assert run.go(3) == "violated" and run.violation.startswith("S6 NOWAIT")
+    nowait = attempt("FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_RETRY_NOWAIT")
+    run = hold(more=UPTODATE, other=nowait, FAULT_AROUND_PAGES=1)
+    assert result(run, 3) == LOCKED, "the trylock comes first: nothing to wait for"
+    assert run.holds(3) == "ref, folio lock, fault lock"
 
 
 @drives("H6", "H13")
