@@ -23,6 +23,7 @@ CASES = (
     (10_000, 10_000, 100_000_000),
 )
 MOST_MIB, MOST_GROWTH = 4096, 2.0
+RUNS = 3  # of each case, the fastest counts: the small one takes milliseconds
 
 
 def text(threads: int, vmas: int, pages: int, seconds: float) -> str:
@@ -91,8 +92,11 @@ def main() -> int:
     context = multiprocessing.get_context("spawn")
     found = []
     for threads, vmas, pages in CASES:
-        with context.Pool(1) as pool:
-            row = pool.apply(measure, ((threads, vmas, pages, arguments.seconds),))
+        rows = []
+        for _ in range(RUNS):
+            with context.Pool(1) as pool:
+                rows.append(pool.apply(measure, ((threads, vmas, pages, arguments.seconds),)))
+        row = min(rows, key=lambda each: each[2])
         found.append(row)
         events, setup, ns, most = row
         print(f"{threads:8} {vmas:8} {pages:12} {events:10} {setup:9.1f} {ns:9.0f} {most:6}",
