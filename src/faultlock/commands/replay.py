@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from faultlock.errors import EXIT_OK, EXIT_UNKNOWN, EXIT_VIOLATED, FaultlockError
+from faultlock.commands.compare import command_line
+from faultlock.errors import EXIT_OK, EXIT_UNKNOWN, EXIT_VIOLATED, FaultlockError, atomic_write
 from faultlock.report import console
 
 if TYPE_CHECKING:
@@ -59,12 +61,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="replay under the recorded kernel's policy and compare with the recording; exit 1 "
         "when a figure is outside its tolerance",
     )
+    parser.add_argument(
+        "--threads", type=int, default=5, metavar="N", help="threads shown; 0: all (default 5)"
+    )
+    parser.add_argument(
+        "--chains", type=int, default=1, metavar="N",
+        help="how many of the worst wait chains to draw (default 1, at most 10)",
+    )  # fmt: skip
+    parser.add_argument("--html", type=Path, metavar="FILE", help="a page with plots")
     parser.add_argument("--seed", type=int, default=1, metavar="N")
     parser.add_argument("--json", action="store_true", help="machine-readable")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Replay under each policy, print the comparison."""
+    if arguments.threads < 0 or not 0 <= arguments.chains <= 10:
+        raise FaultlockError("--threads: at least 0; --chains: 0 to 10")
+    if arguments.self_check and arguments.html:
+        raise FaultlockError("--html: a page of --self-check does not exist; leave one out")
     from faultlock.trace.library import open_trace
     from faultlock.trace.replay import plan_replay
 
@@ -74,21 +88,16 @@ def run(arguments: argparse.Namespace) -> int:
     replays = _replay_all(plan, policies, device, arguments.seed)
     if arguments.self_check:
         return _self_check(arguments, plan, replays[RECORDED_POLICY])
+    result = _document(arguments, plan, device, replays)
+    if arguments.html:
+        from faultlock.report.replay_page import replay_page
+
+        with atomic_write(arguments.html) as stream:
+            stream.write(replay_page(result, command_line()))
     if arguments.json:
-        console.out_json(
-            {
-                "trace": arguments.trace,
-                "device": arguments.device,
-                "seed": arguments.seed,
-                "recorded": plan.recorded,
-                "policies": {
-                    policy: {"finished": r.finished, **r.figures, **r.result.document()}
-                    for policy, r in replays.items()
-                },
-            }
-        )
+        console.out_json(result)
     else:
-        _print(arguments, plan, device, replays)
+        _print(arguments, result)
     return EXIT_OK if all(r.finished for r in replays.values()) else EXIT_UNKNOWN
 
 
@@ -178,46 +187,54 @@ def _self_check(arguments: argparse.Namespace, plan: ReplayPlan, replayed: Repla
     return EXIT_OK if good else EXIT_VIOLATED
 
 
-def _print(
+def _document(
     arguments: argparse.Namespace,
     plan: ReplayPlan,
     device: Device,
     replays: dict[str, Replayed],
-) -> None:
-    bandwidth = device.bandwidth_bytes_per_s / 1e6
+) -> dict[str, Any]:
+    """The JSON form; what is printed and the page are made of it."""
+    return {
+        "trace": arguments.trace,
+        "device": arguments.device,
+        "device_figures": {
+            "latency_us": device.latency.low_ns / 1e3,
+            "bandwidth_bytes_per_s": device.bandwidth_bytes_per_s,
+        },
+        "seed": arguments.seed,
+        "recorded": plan.recorded,
+        "recorded_threads": [thread.document() for thread in plan.recorded_threads],
+        "policies": {
+            policy: {
+                "finished": replayed.finished,
+                **replayed.figures,
+                "errors": replayed.errors,
+                "threads": [thread.document() for thread in replayed.threads],
+                **replayed.result.document(),
+            }
+            for policy, replayed in replays.items()
+        },
+    }
+
+
+def _print(arguments: argparse.Namespace, result: dict[str, Any]) -> None:
+    from faultlock.report.replay_page import sentences, thread_rows, total_rows
+    from faultlock.report.tables import chain_lines
+
+    for sentence in sentences(result):
+        console.out(sentence)
+    console.out()
+    console.out_table(*total_rows(result))
+    shown = "all threads" if not arguments.threads else f"the {arguments.threads} most blocked"
+    console.out(f"\nper thread ({shown}; --threads N)")
+    console.out_table(*thread_rows(result, arguments.threads))
+    lines = chain_lines(result["policies"], arguments.chains)
+    if lines:
+        console.out()
+    for line in lines:
+        console.out(line)
+    figures = result["device_figures"]
     console.out(
-        f"{arguments.trace}: {len(plan.threads)} threads, recorded "
-        f"{plan.recorded['elapsed_s']:.3f} s; device {device.kind}: "
-        f"{device.latency.low_ns / 1e6:g} ms, {bandwidth:.0f} MB/s"
+        f"\ndevice {arguments.device}: {figures['latency_us']:g} us, "
+        f"{figures['bandwidth_bytes_per_s'] / 1e6:.0f} MB/s; seed {arguments.seed}"
     )
-    header = ["policy", "elapsed_s", "blocked_s", "major", "fault_us_max", "fork_us_max"]
-    header += ["mmap_us_max", "mprotect_us_max", "lock_wait_ms"]
-    rows = [[policy, *_cells(replayed)] for policy, replayed in replays.items()]
-    console.out_table(header, rows)
-    for policy, replayed in replays.items():
-        for chain in replayed.result.chains[:3]:
-            console.out(f"  {policy}: {_chain_text(chain)}")
-        if not replayed.finished:
-            console.warn(f"{policy}: given up, it took far longer than the recording")
-
-
-def _cells(replayed: Replayed) -> list[str]:
-    figures, actors = replayed.figures, replayed.result.actors
-    worst = [f"{actors[name].max_ns / 1e3:.0f}" for name in ("fault", "fork", "mmap", "mprotect")]
-    locks_us = sum(
-        row["sum_us"]
-        for lock, roots in replayed.result.waits.items()
-        if lock in ("mmap_lock", "vma_lock")
-        for row in roots.values()
-    )
-    return [
-        f"{figures['elapsed_s']:.3f}",
-        f"{figures['blocked_s']:.3f}",
-        f"{figures['major_faults']:.0f}",
-        *worst,
-        f"{locks_us / 1e3:.3f}",
-    ]
-
-
-def _chain_text(chain: dict[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in chain.items())

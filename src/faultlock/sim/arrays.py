@@ -8,6 +8,7 @@ constants below.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -139,6 +140,8 @@ class Engine(NamedTuple):
     op_since: np.ndarray[Any, Any]
     io_time: np.ndarray[Any, Any]  # of reads of the operation in progress, ns; 0: the device's
     io_index: np.ndarray[Any, Any]  # up to the request of this page
+    op_ended: np.ndarray[Any, Any]  # when its last operation ended
+    thread_ops: np.ndarray[Any, Any]  # [thread, operation]: n, sum, max, blocked; ns
     round_since: np.ndarray[Any, Any]
     wait_since: np.ndarray[Any, Any]
     wait_struct: np.ndarray[Any, Any]
@@ -204,10 +207,11 @@ SHAPES: tuple[tuple[tuple[str | int, ...], str], ...] = (
     (
         ("thread",),
         "state cpu_of vruntime deadline vlag on_rq delayed left unit random op op_since io_time "
-        "io_index round_since wait_since wait_struct wait_reference wait_label wait_root "
+        "io_index op_ended round_since wait_since wait_struct wait_reference wait_label wait_root "
         "wait_depth",
     ),
     (("thread", CHAIN_LINKS, CHAIN_COLUMNS), "wait_chain"),
+    (("thread", "thread_operation", 4), "thread_ops"),
     (
         ("cpu",),
         "current resched overhead burst burst_unit debt exec_start ticking queue_first "
@@ -258,8 +262,12 @@ def make_engine(
     operations: int,
     actors: int,
     log_rows: int = 0,
+    thread_operations: int = 0,
 ) -> Engine:
-    """Zeroed arrays for a model of these sizes (all counts, not bytes)."""
+    """Zeroed arrays for a model of these sizes (all counts, not bytes).
+
+    thread_operations: so many of the operations are counted for each thread, too.
+    """
     rows = threads + 1
     sizes = {
         "thread": rows,
@@ -273,17 +281,10 @@ def make_engine(
     counts = {
         "cost": costs, "event": events, "choice": choices, "distribution": distributions,
         "bin": bins, "operation": operations, "actor": actors, "row": log_rows,
+        "thread_operation": thread_operations,
     }  # fmt: skip
     sizes |= {name: max(count, 1) for name, count in counts.items()}
-    arrays: dict[str, np.ndarray[Any, Any]] = {
-        name: np.zeros(
-            tuple(sizes[part] if isinstance(part, str) else part for part in shape),
-            dtype=TYPES.get(name, np.int64),
-        )
-        for shape, names in SHAPES
-        for name in names.split()
-    }
-    engine = Engine(memory=memory, **arrays)
+    engine = Engine(memory=memory, **_zeroed(sizes))
     scalars = engine.scalars
     scalars[CPUS], scalars[THREADS], scalars[LOG_LIMIT] = cpus, threads, log_rows
     scalars[FOLIO_KIND] = -1
@@ -292,6 +293,17 @@ def make_engine(
     scalars[STATE_ADDRESS] = memory.ctypes.data
     scalars[OUT_ADDRESS] = engine.out.ctypes.data
     return engine
+
+
+def _zeroed(sizes: Mapping[str, int]) -> dict[str, np.ndarray[Any, Any]]:
+    return {
+        name: np.zeros(
+            tuple(sizes[part] if isinstance(part, str) else part for part in shape),
+            dtype=TYPES.get(name, np.int64),
+        )
+        for shape, names in SHAPES
+        for name in names.split()
+    }
 
 
 def _power_of_two(least: int) -> int:

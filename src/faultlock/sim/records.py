@@ -56,6 +56,20 @@ def count_time(engine: Engine, actor: int, value: int) -> None:
 
 
 @compiled
+def count_operation(engine: Engine, thread: int, operation: int, value: int) -> None:
+    """An operation of `thread` is over; it took `value` ns."""
+    actor = engine.op_actor[operation]
+    if actor >= 0:
+        count_time(engine, actor, value)
+    engine.op_ended[thread] = engine.scalars[NOW]
+    totals = engine.thread_ops
+    if operation < totals.shape[1]:
+        totals[thread, operation, 0] += 1
+        totals[thread, operation, 1] += value
+        totals[thread, operation, 2] = max(totals[thread, operation, 2], value)
+
+
+@compiled
 def log_event(engine: Engine, thread: int, event: int, a: int, b: int, c: int) -> None:
     """One row of the optional event log.  run_events() returns when it is half full; what one
     event of the engine writes into the other half and behind it is lost, and counted."""
@@ -225,6 +239,8 @@ def _count_for_actor(engine: Engine, thread: int, depth: int, duration: int) -> 
     operation = engine.op[thread]
     if operation < 0 or engine.op_since[thread] < 0:
         return
+    if operation < engine.thread_ops.shape[1]:
+        engine.thread_ops[thread, operation, 3] += duration
     actor = engine.op_actor[operation]
     if actor < 0:
         return

@@ -14,6 +14,7 @@ from faultlock.sim.compiled import compiled
 from faultlock.sim.device import submit
 from faultlock.sim.placement import choose_cpu
 from faultlock.sim.records import (
+    count_operation,
     count_time,
     lock_acquired,
     lock_released,
@@ -116,9 +117,7 @@ def one_record(engine: Engine, step: Step, thread: int, cpu: int, at: int) -> No
         engine.op[thread] = x
         engine.op_since[thread] = engine.scalars[a.NOW]
     elif role == a.RECORD_OP_END:
-        actor = engine.op_actor[x]
-        if actor >= 0:
-            count_time(engine, actor, engine.scalars[a.NOW] - engine.op_since[thread])
+        count_operation(engine, thread, x, engine.scalars[a.NOW] - engine.op_since[thread])
         engine.op_since[thread] = -1
         engine.io_time[thread] = 0
     elif role == a.RECORD_IO_SUBMIT:

@@ -17,7 +17,14 @@ from faultlock.trace.plan_spaces import PlanSpaces
 from faultlock.trace.reconstruct import reconstruct
 from faultlock.trace.recorded_device import RecordedDevice, recorded_device
 from faultlock.trace.recording import EXIT, FAULT, READ, SLEEP, TAKEN, Recording
-from faultlock.trace.replay_plan import KINDS, PlanThread, ReplayPlan
+from faultlock.trace.replay_plan import (
+    KIND_NAMES,
+    KINDS,
+    OperationTimes,
+    PlanThread,
+    ReplayPlan,
+    ThreadTimes,
+)
 from faultlock.trace.residency import Residency, shared_memory_files
 from faultlock.trace.store import Trace
 
@@ -77,6 +84,7 @@ class _Planner:
                 begin_ns = own[0]["start_ns"] - own[0]["compute_ns"]
                 thread.start_after_ns = max(0, begin_ns - recording.start_ns)
                 plan.mm_users[mm] += 1
+            times = ThreadTimes(record.name, record.tid, 0)
             unseen = False
             for row in own:
                 if row["mm"] != mm and self._execs(mm, row["mm"]):
@@ -88,13 +96,22 @@ class _Planner:
                 # A fault without an event of its own ends unseen: its work is in what follows.
                 if unseen:
                     self._rows[first]["unseen_faults"] = 1
+                self._count(times, row, self._rows[first]["kind"])
                 unseen = row["kind"] == FAULT and row["end_ns"] == row["start_ns"]
             thread.count = len(self._rows) - thread.first
             plan.threads.append(thread)
+            plan.recorded_threads.append(times)
         plan.operations = {
             name: np.array([row.get(name, 0) for row in self._rows], dtype=np.int64)
             for name in _COLUMNS
         }
+
+    def _count(self, times: ThreadTimes, row: dict[str, Any], kind: int) -> None:
+        """A recorded operation, under the name that the replay has for it."""
+        times.ended_ns = row["end_ns"] - self.recording.start_ns
+        if kind:
+            operation = times.operations.setdefault(KIND_NAMES[kind], OperationTimes())
+            operation.add(row["end_ns"] - row["start_ns"], row["blocked_ns"])
 
     def _execs(self, old: int, new: int) -> bool:
         """Did an exec make the address space `new` out of `old`?"""

@@ -10,11 +10,11 @@ from faultlock.trace.compact_addresses import TABLE
 from faultlock.trace.recorded_device import Reads, RecordedDevice
 
 # kinds of kernel/replay.py
-_KIND_NAMES = (
+KIND_NAMES = (
     *("none", "fault", "kernel_fault", "mmap", "munmap", "mprotect", "madvise", "thread"),
     *("fork", "vfork", "exec", "exit", "read", "sleep", "brk", "mremap"),
 )
-KINDS = {name: number for number, name in enumerate(_KIND_NAMES)}
+KINDS = {name: number for number, name in enumerate(KIND_NAMES)}
 
 
 @dataclass
@@ -44,6 +44,57 @@ class PlanThread:
 
 
 @dataclass
+class OperationTimes:
+    """How often a thread did one kind of operation and how long it took, ns."""
+
+    n: int = 0
+    sum_ns: int = 0
+    max_ns: int = 0
+    blocked_ns: int = 0
+
+    def add(self, took_ns: int, blocked_ns: int) -> None:
+        """One more."""
+        self.n += 1
+        self.sum_ns += took_ns
+        self.max_ns = max(self.max_ns, took_ns)
+        self.blocked_ns += blocked_ns
+
+    def document(self) -> dict[str, float]:
+        """For JSON, in microseconds."""
+        return {
+            "n": self.n,
+            "sum_us": self.sum_ns / 1e3,
+            "max_us": self.max_ns / 1e3,
+            "blocked_us": self.blocked_ns / 1e3,
+        }
+
+
+@dataclass
+class ThreadTimes:
+    """One thread, as recorded or as replayed: when its last operation ended, its operations."""
+
+    name: str
+    tid: int
+    ended_ns: int
+    operations: dict[str, OperationTimes] = field(default_factory=dict)
+
+    @property
+    def fault_blocked_ns(self) -> int:
+        """Asleep in faults."""
+        kinds = (self.operations.get(kind) for kind in ("fault", "kernel_fault"))
+        return sum(times.blocked_ns for times in kinds if times is not None)
+
+    def document(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "name": self.name,
+            "tid": self.tid,
+            "ended_s": self.ended_ns / 1e9,
+            "operations": {kind: times.document() for kind, times in self.operations.items()},
+        }
+
+
+@dataclass
 class ReplayPlan:
     """Everything a simulation of the recording starts from. `operations`: column -> int64 array."""
 
@@ -64,3 +115,4 @@ class ReplayPlan:
     reads: Reads = field(default_factory=list)
     device: RecordedDevice = field(default_factory=RecordedDevice)
     recorded: dict[str, float] = field(default_factory=dict)
+    recorded_threads: list[ThreadTimes] = field(default_factory=list)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from faultlock.sim.replay import RECORDED, simulate_replay
+from faultlock.sim.replay import simulate_replay
+from faultlock.sim.replay_state import RECORDED
 from faultlock.trace.recorded_device import PAGE, Reads, RecordedDevice, recorded_device
 from faultlock.trace.replay import plan_replay
 from faultlock.workload.distribution import constant

@@ -9,7 +9,8 @@ import pytest
 
 from faultlock.errors import LimitReached
 from faultlock.sim.cost import load_costs
-from faultlock.sim.replay import ANONYMOUS_FAULT_COSTS, Replayed, simulate_replay
+from faultlock.sim.replay import Replayed, simulate_replay
+from faultlock.sim.replay_state import ANONYMOUS_FAULT_COSTS
 from faultlock.trace import compact_addresses
 from faultlock.trace.compact_addresses import TABLE, CompactAddresses
 from faultlock.trace.replay import plan_replay
