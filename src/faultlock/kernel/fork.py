@@ -215,6 +215,8 @@ def dup_mmap(child: MM) -> bool:
             child.unstable = True
         mmap_write_unlock_nested(child)
     cpu("tlb_flush")
+    if TLB:
+        flush_tlb()
     mmap_write_unlock(mm)  # 8.5.5
     return complete
 

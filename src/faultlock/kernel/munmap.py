@@ -113,6 +113,7 @@ def remove_detached_vmas(first: VMA):
     while vma is not None:
         following = vma.next_detached
         cpu("vma_free")
+        emit("CALL_RCU")
         with atomic:
             vma.next_detached = None
             remove_vma(vma)

@@ -2,21 +2,21 @@
 """What the threads of a workload do: loops of operations around the kernel's functions.
 
 The simulator starts one `workload_thread` for each thread, one `child` for each thread that
-forks, one `interrupt` and, under memory pressure, one `reclaimer`.  Which operations, on
-which memory, stands in Task and Operation; the set-up fills them from the workload file.
+forks, one `rcu_gp_kthread` and one `interrupt`.  Which operations, on which memory, stands in
+Task and Operation; the set-up fills them from the workload file.
 User-mode acts that the kernel notices are modelled too: the stack and the heap that a thread
 writes between two operations are private pages, write-protected by each fork.
 """
 
 N_OPERATIONS: Param = 1
+N_HEAPS: Param = 1  # most heaps of a process
 MAX_TIME_US: Param = 2000000000
-# How often a thread's writable TLB entry was lost during its sleep while a fork was under way, in
-# percent for each other thread of the process and at most.  Counted in a guest (QEMU 7.2, nine
-# threads) over 1,200 returns from a fault's I/O: 16 % for the stack, 46 % for the heap.
-STACK_TLB_LOST_EACH: Param = 2
-STACK_TLB_LOST_MOST: Param = 16
-HEAP_TLB_LOST_EACH: Param = 5
-HEAP_TLB_LOST_MOST: Param = 46
+HEAP_CHUNK_BYTES = 32784  # what the C library gives for the first 4,096 results of a thread
+TLB_MAIN_HEAP_POSITION = 37
+TLB_STACK_POSITION = (1 << 20) - 1
+TLB_DATA_POSITION = 23
+TLB_MAIN_STACK_POSITION = 36
+HEAP_HEADER_BYTES = 2896  # heap_info, malloc_state, tcache_perthread_struct of glibc 2.36
 
 
 # what one operation does (workload/operations.py)
@@ -55,7 +55,6 @@ class machine(Struct, count=1):
 
     stop: bool
     herd: int  # round of the herd
-    forker: Thread  # the last thread that began a fork
 
 
 class Operation(Struct, count=N_OPERATIONS):
@@ -83,6 +82,19 @@ class Operation(Struct, count=N_OPERATIONS):
     cursor: int
 
 
+class Malloc(Struct, count=N_MMS):
+    """The C library's heaps of one process: arenas, each made for one thread, then the main one."""
+
+    arena_count: Const[int]
+    arenas: Const[int]  # first page of the first one; -1: the process keeps nothing
+    arena_stride: Const[int]
+    main_heap: Const[int]  # its first page
+    arenas_made: int
+    next_heap: int  # whose turn it is when all arenas are made: 0 the main one, 1 the last arena, ...
+    forks: int  # under way: they hold the locks of all heaps
+    chunks: Array[N_HEAPS, int]  # of each heap, given to threads
+
+
 class Task(Struct, count=N_THREADS):
     """One thread of the workload: who it is and what memory it writes besides."""
 
@@ -90,10 +102,13 @@ class Task(Struct, count=N_THREADS):
     first_operation: Const[Operation]
     rounds: Const[int]  # 0: until the end
     stack: Const[int]  # address of the page of its stack it writes; -1: none
-    heap: Const[int]  # address of the page of its heap it writes; -1: none
-    heaps: Const[int]  # address of the first heap of the process
-    heap_count: Const[int]  # how many heaps fork locks and writes
-    heap_stride: Const[int]
+    malloc: Const[Malloc]
+    heap: int  # first page of the heap it keeps its results in, from the first result on
+    heap_position: int  # that page, as far as it matters to the TLB
+    heap_bytes: int  # where in it they begin
+    heap_results: int  # how many there are
+    shared_data: Const[int]  # page of the program's data that all threads write; -1: none
+    shared_stack: Const[int]  # page of the main thread's stack that all threads write; -1: none
     thread_count: Const[int]  # of the process
     child: Const[Thread]  # runs when this thread forks
     child_done: Thread  # who waits for the child, or the child when it has exited
@@ -106,6 +121,19 @@ class Task(Struct, count=N_THREADS):
 # ---- memory a thread writes between operations ---------------------------------------------------------
 
 
+def user_write(page: int, position: int):
+    """The thread writes to a page of its own.
+
+    Source: none (the workload)
+    Context: user mode
+    Returns: nothing
+    Left out: nothing
+    """
+    if not tlb_hit(page, position):
+        touch(page, True, True)
+        tlb_fill(page, position)
+
+
 def user_stack(task: Task):
     """The thread runs in user mode: it writes to its stack.
 
@@ -115,49 +143,69 @@ def user_stack(task: Task):
     Left out: nothing
     """
     if task.stack >= 0:
-        stack_lost = min(STACK_TLB_LOST_EACH * (task.thread_count - 1), STACK_TLB_LOST_MOST)
-        user_write(task.stack, 100 - stack_lost)
+        # Stacks of 8 MiB with a guard page follow each other downwards.
+        user_write(task.stack, TLB_STACK_POSITION - task.number)
 
 
 def user_heap(task: Task):
-    """The thread notes a result: it writes to its heap.
+    """The thread notes a result, 8 bytes: it writes to its heap.
 
     Source: none (the workload)
     Context: user mode
     Returns: nothing
-    Left out: nothing
+    Left out: the result's move to a larger chunk after 4,096 of them: the first is used again
     """
-    if task.heap >= 0:
-        heap_lost = min(HEAP_TLB_LOST_EACH * (task.thread_count - 1), HEAP_TLB_LOST_MOST)
-        user_write(task.heap, 100 - heap_lost)
-
-
-def user_write(address: int, kept_percent: int):
-    """One write to private memory.
-
-    Source: none (the workload)
-    Context: user mode
-    Returns: nothing
-    Left out: nothing
-    """
-    if write_protection_unseen():
-        drawn = choose(0, 100, "tlb_entry")
-        if drawn < kept_percent:
-            return
-    touch(address, True, True)
+    if task.malloc.arenas >= 0:
+        results = task.heap_results
+        if results == 0:
+            arena_get(task, task.malloc)
+        task.heap_results = results + 1
+        page = (task.heap_bytes + results % 4096 * 8) // 4096
+        heap = task.heap
+        position = task.heap_position
+        user_write(heap + page, position + page)
 
 
 @atomic
-def write_protection_unseen() -> bool:
-    """Is a fork under way that write-protects pages, but has not flushed the TLB yet?
+def arena_get(task: Task, malloc: Malloc):
+    """The C library chooses the heap of a thread that allocates for the first time.
 
-    Source: flush_tlb_mm at the end of dup_mmap, kernel/fork.c, 6.12
+    While a fork holds the locks of all heaps, those for whom no arena is made queue at the heap
+    whose turn it is, at first the main one.
+    Source: arena_get2, reused_arena, malloc/arena.c, glibc 2.36
     Context: user mode
-    Returns: True: writable entries of the TLB still serve writes to the thread's own pages
-    Left out: which entries the TLB has lost meanwhile; user_write draws that
+    Returns: nothing
+    Left out: waiting for those locks (the write to the heap waits for the same fork)
     """
-    writer = current.mm.mmap_lock.writer
-    return writer is not None and writer == machine.forker
+    heap = 0
+    if malloc.arenas_made < malloc.arena_count:
+        malloc.arenas_made += 1
+        heap = malloc.arenas_made
+    elif malloc.next_heap > 0:
+        heap = malloc.arena_count + 1 - malloc.next_heap
+    if malloc.arenas_made == malloc.arena_count and malloc.forks == 0:
+        malloc.next_heap = (malloc.next_heap + 1) % (malloc.arena_count + 1)
+    task.heap_bytes = HEAP_HEADER_BYTES + malloc.chunks[heap] * HEAP_CHUNK_BYTES
+    malloc.chunks[heap] += 1
+    task.heap = malloc.main_heap
+    task.heap_position = TLB_MAIN_HEAP_POSITION
+    if heap > 0:
+        task.heap = malloc.arenas + (heap - 1) * malloc.arena_stride
+        task.heap_position = 0  # arenas are aligned to 64 MiB
+
+
+def user_shared(task: Task):
+    """The thread writes what all threads of the program write: its data, and what the main thread
+    keeps for them on its stack. 
+
+    Source: none (the workload)
+    Context: user mode
+    Returns: nothing
+    Left out: nothing
+    """
+    if task.shared_data >= 0:
+        user_write(task.shared_data, TLB_DATA_POSITION)
+        user_write(task.shared_stack, TLB_MAIN_STACK_POSITION)
 
 
 # ---- which page -----------------------------------------------------------------------------------------
@@ -238,6 +286,8 @@ def operation_touch(task: Task, operation: Operation):
     emit("OP_BEGIN", operation.number)
     cpu("user_touch")
     touch(address, operation.write, True)
+    tlb_fill(address, address)
+    user_shared(task)
     user_stack(task)
     emit("OP_END", operation.number)
     user_heap(task)
@@ -423,15 +473,38 @@ def child():
     task: Task = choose(1, N_THREADS + 1, "own_number")
     while True:
         wait(current.wait_granted)
+        switch_mm()
         cpu("child_start")
+        switch_mm()
         cpu("child_stack", task.thread_count)
-        cpu("child_heap", task.heap_count)
+        switch_mm()
+        cpu("child_heap", task.malloc.arena_count)
+        switch_mm()
         cpu("child_exit_base")
+        switch_mm()
         cpu("child_exit_stack", task.thread_count)
-        cpu("child_exit_heap", task.heap_count)
+        cpu("child_exit_heap", task.malloc.arena_count)
         parent = task.parent_task
         child_exits(parent)
         cpu("child_exit_last")
+        emit("CALL_RCU")
+        emit("TASK_DEAD")
+
+
+@role
+def rcu_gp_kthread():
+    """The kernel thread of RCU's grace periods.  The engine wakes it from the tick while callbacks
+    wait: for a moment somebody else is runnable, and a task that runs may lose its turn to it.
+
+    Source: rcu_gp_kthread, kernel/rcu/tree.c, 6.12
+    Context: kernel thread
+    Returns: nothing
+    Left out: the grace period itself: nobody here waits for one
+    """
+    while True:
+        wait(current.wait_granted)
+        cpu("rcu_gp_kthread")
+        current.wait_granted = False
 
 
 @role

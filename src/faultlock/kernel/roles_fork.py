@@ -13,7 +13,7 @@ def operation_fork(task: Task, operation: Operation):
     emit("OP_BEGIN", operation.number)
     cpu("user_fork_before")
     fork_heaps(task)
-    machine.forker = current
+    task.malloc.forks += 1
     cpu("fork")
     sys_fork()
     cpu("fork_exit")
@@ -21,6 +21,7 @@ def operation_fork(task: Task, operation: Operation):
     task.child_done = None
     start_child_thread(task.child)
     user_stack(task)
+    task.malloc.forks -= 1
     fork_heaps(task)
     cpu("user_fork_after")
     emit("OP_END", operation.number)
@@ -39,9 +40,9 @@ def fork_heaps(task: Task):
     Returns: nothing
     Left out: nothing
     """
-    count = task.heap_count
+    count = task.malloc.arenas_made
     for i in range(0, count):
-        user_write(task.heaps + i * task.heap_stride, 0)
+        user_write(task.malloc.arenas + i * task.malloc.arena_stride, 0)
 
 
 @atomic

@@ -43,6 +43,7 @@ KSWAPD_LOW_PAGES: Param = 0  # kswapd is woken when fewer pages are free
 KSWAPD_HIGH_PAGES: Param = 0  # and sleeps when as many are
 FORK_CHILD: Param = 1  # 0: fork does everything but to make the child's address space
 DIRECT_RECLAIM: Param = 0  # 1: an allocation that fails reclaims first (try_to_free_pages)
+TLB: Param = 0  # 1: there is a TLB (simulator)
 DIRTY_EXCEEDED: Param = 0  # 1: writers are throttled (balance_dirty_pages)
 
 Index = Range[0, N_FILE_PAGES]

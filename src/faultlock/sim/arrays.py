@@ -62,11 +62,19 @@ from faultlock.lang.llvm_module import OUT_WORDS
     LOG_LOST,
     WORK,
     BUSY,
+    RCU_CALLBACKS,
+    RCU_THREAD,
+    RCU_ADDRESS,
     N_SCALARS,
-) = range(46)
+) = range(49)
 
 # states of a thread
 NEW, RUNNABLE, RUNNING, BLOCKED, ASLEEP, FINISHED = range(6)
+
+# values of Engine.delayed besides 0 (not) and 1 (asleep, its dequeue delayed)
+TO_BE_BORN, DEAD = 2, 3
+
+RCU_TICKS = 2  # ticks that a callback keeps the grace-period thread busy: it starts, it ends
 
 # kinds of timer events
 EVENT_IO, EVENT_SLEEP, EVENT_TICK, EVENT_STOP = range(4)
@@ -83,7 +91,9 @@ EVENT_IO, EVENT_SLEEP, EVENT_TICK, EVENT_STOP = range(4)
     RECORD_ROUND_BEGIN,
     RECORD_ROUND_END,
     RECORD_IO_TIME,
-) = range(10)
+    RECORD_TASK_DEAD,
+    RECORD_CALL_RCU,
+) = range(12)
 
 # meaning of Engine.choice_role
 (

@@ -47,6 +47,7 @@ from faultlock.sim.thread_steps import (
     fail,
     handle_records,
     make_runnable,
+    woken,
 )
 from faultlock.sim.timers import pop, push
 
@@ -77,13 +78,27 @@ def _interrupt_thread(engine: Engine, step: Step, run: Step, request: int, cpu: 
 
 
 @compiled
-def _tick(engine: Engine, cpu: int) -> None:
+def _wake_rcu(engine: Engine, step: Step, cpu: int) -> None:
+    """rcu_gp_kthread_wake() from the softirq of a tick, as long as callbacks wait."""
+    scalars = engine.scalars
+    thread = scalars[a.RCU_THREAD]
+    if thread and engine.state[thread] == a.BLOCKED:
+        engine.memory[scalars[a.RCU_ADDRESS]] = 1
+        woken(engine, step, thread, cpu)
+
+
+@compiled
+def _tick(engine: Engine, step: Step, cpu: int) -> None:
     scalars = engine.scalars
     if engine.current[cpu] == 0 and engine.queue_length[cpu] == 0:
-        engine.ticking[cpu] = 0  # an idle CPU stops its tick
-        return
+        if not scalars[a.RCU_CALLBACKS]:
+            engine.ticking[cpu] = 0  # an idle CPU stops its tick
+            return
     scalars[a.IRQ_TIME] += scalars[a.COST_TICK]
     update_current(engine, cpu)
+    if scalars[a.RCU_CALLBACKS]:
+        scalars[a.RCU_CALLBACKS] -= 1
+        _wake_rcu(engine, step, cpu)
     at = scalars[a.NOW] + scalars[a.TICK_NS]
     push(engine, at, at, a.EVENT_TICK, cpu)
 
@@ -120,7 +135,7 @@ def _interrupt(engine: Engine, step: Step, run: Step) -> None:
         elif kind == a.EVENT_SLEEP:
             make_runnable(engine, who, cpu)
         else:
-            _tick(engine, who)
+            _tick(engine, step, who)
     scalars[a.IN_IRQ] = 0
     if work:
         engine.overhead[cpu] += scalars[a.IRQ_TIME] + scalars[a.COST_IRQ_EXIT]
@@ -147,6 +162,16 @@ def _schedule(engine: Engine, cpu: int, previous: int) -> None:
     """Pick the next thread and switch to it; or idle."""
     scalars = engine.scalars
     thread = pick_next(engine, cpu)
+    current = engine.current[cpu]
+    if current:
+        if thread == current:  # nobody better: it goes on, with the slice it had
+            engine.resched[cpu] = 0
+            engine.overhead[cpu] += scalars[a.COST_SWITCH] // 2
+            engine.burst[cpu] = engine.left[thread]
+            engine.left[thread] = 0
+            return
+        engine.state[current] = a.RUNNABLE
+        put_current(engine, cpu)
     if thread == 0 and scalars[a.CPUS] > 1:
         thread = pull_work(engine, cpu)
     engine.overhead[cpu] += engine.debt[cpu]
@@ -212,7 +237,9 @@ def _run_thread(engine: Engine, step: Step, run: Step, cpu: int) -> None:
             error = ENDLESS if code < 0 else (ASSERTION if code == FAILED else BROKEN_MODEL)
             fail(engine, error, engine.out[1])
             return
-        dequeue_current(engine, cpu)
+        dead = code == FINISHED or engine.delayed[thread] == a.DEAD
+        engine.delayed[thread] = 0
+        dequeue_current(engine, cpu, dead)
         engine.overhead[cpu] += scalars[a.COST_BLOCK]
         _schedule(engine, cpu, thread)
         return
@@ -224,10 +251,9 @@ def _burst_done(engine: Engine, step: Step, run: Step, cpu: int) -> None:
     if thread == 0:
         _schedule(engine, cpu, 0)
     elif engine.resched[cpu] and engine.queue_length[cpu] > 0:
-        engine.state[thread] = a.RUNNABLE
         if engine.burst[cpu] > 0:
             engine.left[thread] += engine.burst[cpu]
-        put_current(engine, cpu)
+        update_current(engine, cpu)
         _schedule(engine, cpu, thread)
     elif engine.left[thread]:
         engine.burst[cpu] = engine.left[thread]
@@ -288,7 +314,7 @@ def start_interrupt_thread(engine: Engine, step: Step, run: Step, thread: int) -
 
 @compiled
 def start_waiting_thread(engine: Engine, step: Step, run: Step, thread: int, cpu: int) -> None:
-    """A thread that somebody wakes later (the child of a fork): let it reach its wait."""
+    """A thread that somebody wakes later (the child of a fork, a kernel thread): to its wait."""
     engine.cpu_of[thread] = cpu
     if advance_model(engine, step, run, thread, cpu) != BLOCKED:
         fail(engine, BROKEN_MODEL, thread)

@@ -2,7 +2,8 @@
 """Where a workload's memory lies: files, and the VMAs of each process in address order.
 
 An address space holds, from low to high addresses as Linux lays it out: program text and data,
-heaps of the C library (one for each of the first eight threads for each CPU), thread stacks with
+heaps of the C library (the main one, and one for each of the first eight threads for each CPU),
+thread stacks with
 their guard pages, room for mmap, the mappings of the workload, the main stack.  The order
 matters: fork write-locks VMAs in address order.  Units: pages.
 """
@@ -17,6 +18,7 @@ PTRS_PER_PTE = 512
 TEXT_VMAS = 4  # read-only, text, read-only data, data of a static program
 STACK_PAGES = 2048  # 8 MiB
 HEAP_PAGES = 33  # what the C library makes writable first of a heap of 64 MiB
+HEAP_CHUNK_PAGES = 9  # what one thread keeps its results in
 HEAP_SPAN = 1024  # Model: the PROT_NONE rest of a heap is shorter than the real 16,384 pages
 HEAPS_PER_CPU = 8  # the C library's limit of heaps on 64-bit machines
 MMAP_ROOM_PAGES = 1 << 18
@@ -59,8 +61,10 @@ class Process:
     regions: dict[str, Region] = field(default_factory=dict)
     anonymous: dict[tuple[int, int], int] = field(default_factory=dict)
     stacks: list[int] = field(default_factory=list)  # page each thread writes
-    heaps: list[int] = field(default_factory=list)
-    heap_start: int = 0
+    arenas: list[int] = field(default_factory=list)  # first pages of the C library's arenas
+    main_heap: int = -1
+    shared_data: int = -1  # the page of its data that all its threads write
+    shared_stack: int = -1  # the page of the main thread's stack that all its threads write
     end: int = 0
 
 
@@ -109,9 +113,10 @@ def _process(workload: Workload, name: str, cpus: int, plan: Plan) -> Process:
             PlannedVma(cursor, 32, write=last, execute=number == 1, written=4 if last else 0)
         )
         cursor += 33
+    process.shared_data = process.vmas[-1].start
     cursor = round_up(cursor)
     threads = sum(group.count for group in workload.threads if group.process == name)
-    cursor = _heaps(process, cursor, min(threads, HEAPS_PER_CPU * cpus))
+    cursor = _heaps(process, cursor, threads, cpus)
     cursor = _stacks(process, cursor, threads)
     cursor = _anonymous(workload, process, cursor)
     cursor += MMAP_ROOM_PAGES
@@ -119,17 +124,28 @@ def _process(workload: Workload, name: str, cpus: int, plan: Plan) -> Process:
         if mapping.process == name:
             cursor = _mapping(workload, mapping, process, cursor, plan)
     process.vmas.append(PlannedVma(cursor, 34, write=True, written=3, written_at=31))
+    process.shared_stack = cursor + 31
     process.end = round_up(cursor + 34)
     return process
 
 
-def _heaps(process: Process, cursor: int, count: int) -> int:
-    process.heap_start = cursor
-    for _ in range(count):
-        process.vmas.append(PlannedVma(cursor, HEAP_PAGES, write=True, written=1))
-        process.vmas.append(PlannedVma(cursor + HEAP_PAGES, 64, no_access=True))
-        process.heaps.append(cursor)
-        cursor += HEAP_SPAN
+def _heaps(process: Process, cursor: int, threads: int, cpus: int) -> int:
+    """The main heap and an arena for each of the first threads; the others share."""
+    arenas = min(threads, HEAPS_PER_CPU * cpus)
+    if arenas == 0:
+        return cursor
+    # While a fork is under way, all threads that have no arena yet come to the main heap.
+    process.main_heap = cursor
+    pages = 2 + (threads - arenas) * HEAP_CHUNK_PAGES
+    process.vmas.append(PlannedVma(cursor, max(HEAP_PAGES, pages), write=True, written=1))
+    cursor = round_up(cursor + pages)
+    users = -(-threads // arenas) + 1
+    for _ in range(arenas):
+        pages = max(HEAP_PAGES, 2 + users * HEAP_CHUNK_PAGES)
+        process.vmas.append(PlannedVma(cursor, pages, write=True, written=1))
+        process.vmas.append(PlannedVma(cursor + pages, 64, no_access=True))
+        process.arenas.append(cursor)
+        cursor += max(HEAP_SPAN, round_up(pages + 64))
     return round_up(cursor)
 
 

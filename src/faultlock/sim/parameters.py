@@ -85,6 +85,7 @@ def parameters_of(workload: Workload, plan: Plan, threads: int, operations: int)
     vcpus = sum(group.count for group in workload.threads if "vcpu" in ops_of(group))
     short = available < sum(pages for pages, _ in plan.caches)
     device = workload.device
+    in_qemu = workload.machine.clock == "shared-instructions"
     return {
         "KERNEL_VERSION": workload.kernel.number,
         "N_THREADS": threads,
@@ -106,6 +107,11 @@ def parameters_of(workload: Workload, plan: Plan, threads: int, operations: int)
         "N_VCPUS": vcpus,
         "N_ASYNC_PF": 64 * vcpus,
         "FORK_CHILD": 0,
+        "N_HEAPS": 1 + max((len(p.arenas) for p in plan.processes.values()), default=0),
+        "TLB": 1,
+        "TLB_SLOTS": 1024,
+        "TLB_SLOTS_MIN": 64 if in_qemu else 1024,
+        "TLB_FLUSHED_BY_SWITCH": int(in_qemu),
         "N_OPERATIONS": _spare(operations),
         "IO_ERRORS": int(workload.device.error_rate > 0),
     }

@@ -81,7 +81,7 @@ class ReplayBuilder:
             self._set("ReplayThread", number, waits_for_parent=int(thread.waits_for_parent))
         names = [f"{printable(thread.name)}-{thread.tid}" for thread in plan.threads]
         return Prepared(
-            self.layout, self.memory, roles, [*names, "interrupt"], [], list(KINDS), len(roles), 0
+            self.layout, self.memory, roles, [*names, "interrupt"], [], list(KINDS), len(roles)
         )
 
     def _set(self, struct: str, instance: int, element: int = 0, **values: int) -> None:

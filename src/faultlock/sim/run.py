@@ -143,6 +143,9 @@ def _fill_machine(engine: a.Engine, workload: Workload, prepared: Prepared) -> N
     scalars[a.ERROR_PPM] = round(device.error_rate * 1e6)
     scalars[a.STOP_ADDRESS] = prepared.layout.place("machine", "stop", 1, 0).offset
     scalars[a.RUNNING_THREADS] = prepared.roles.count("workload_thread")
+    scalars[a.RCU_THREAD] = prepared.roles.index("rcu_gp_kthread") + 1
+    wake = prepared.layout.place("Thread", "wait_granted", int(scalars[a.RCU_THREAD]), 0)
+    scalars[a.RCU_ADDRESS] = wake.offset
 
 
 def _start(simulation: Simulation) -> None:
@@ -152,7 +155,7 @@ def _start(simulation: Simulation) -> None:
     start_interrupt_thread(handle, simulation.step, simulation.run, prepared.interrupt)
     cpus = simulation.workload.machine.cpus
     for number, role in enumerate(prepared.roles, start=1):
-        if role == "child":
+        if role in ("child", "rcu_gp_kthread"):
             start_waiting_thread(handle, simulation.step, simulation.run, number, 0)
         elif role != "interrupt":
             start_thread(handle, number, (number - 1) % cpus)

@@ -127,10 +127,18 @@ def update_current(engine: Engine, cpu: int) -> None:
     engine.vruntime[thread] += delta
     if engine.on_rq[thread]:
         engine.vruntime_sum[cpu] += delta
-    if engine.vruntime[thread] >= engine.deadline[thread]:
+    used_up = engine.vruntime[thread] >= engine.deadline[thread]
+    if used_up:
         engine.deadline[thread] = engine.vruntime[thread] + engine.scalars[SLICE_NS]
-        if _count(engine, cpu) > 1:
-            engine.resched[cpu] = 1
+    if _count(engine, cpu) > 1 and (used_up or _lost_turn(engine, cpu, thread)):
+        engine.resched[cpu] = 1
+
+
+@compiled
+def _lost_turn(engine: Engine, cpu: int, thread: int) -> bool:
+    """did_preempt_short(): past its protected slice, and no longer eligible."""
+    protected = engine.vlag[thread] == engine.deadline[thread]
+    return not protected and not eligible(engine, cpu, thread)
 
 
 @compiled
@@ -160,8 +168,8 @@ def place(engine: Engine, cpu: int, thread: int, initial: bool) -> None:
 
 @compiled
 def enqueue(engine: Engine, cpu: int, thread: int, initial: bool) -> None:
-    """enqueue_entity(), or requeue_delayed_entity() for a sleeper that never left."""
-    update_current(engine, cpu)
+    """enqueue_entity(), or requeue_delayed_entity() for a sleeper that never left: then the
+    current thread's time since the last update is not charged yet when the lag is taken."""
     if engine.delayed[thread]:
         update_lag(engine, cpu, thread)
         if engine.vlag[thread] > 0:
@@ -176,6 +184,7 @@ def enqueue(engine: Engine, cpu: int, thread: int, initial: bool) -> None:
             queue_insert(engine, cpu, thread)
         engine.delayed[thread] = 0
         return
+    update_current(engine, cpu)
     place(engine, cpu, thread, initial)
     _join(engine, cpu, thread)
     engine.on_rq[thread] = 1
@@ -183,11 +192,12 @@ def enqueue(engine: Engine, cpu: int, thread: int, initial: bool) -> None:
 
 
 @compiled
-def dequeue_current(engine: Engine, cpu: int) -> None:
-    """The current thread goes to sleep: dequeue_entity(), maybe delayed."""
+def dequeue_current(engine: Engine, cpu: int, dead: bool) -> None:
+    """The current thread goes to sleep: dequeue_entity(), maybe delayed; not when it is dead
+    (DEQUEUE_SPECIAL)."""
     thread = engine.current[cpu]
     update_current(engine, cpu)
-    if not eligible(engine, cpu, thread):
+    if not dead and not eligible(engine, cpu, thread):
         engine.delayed[thread] = 1
         engine.current[cpu] = 0
         queue_insert(engine, cpu, thread)
@@ -265,5 +275,8 @@ def set_next(engine: Engine, cpu: int, thread: int) -> None:
 @compiled
 def check_preempt(engine: Engine, cpu: int, woken: int) -> None:
     """check_preempt_wakeup_fair(): a woken thread that would be picked asks for resched."""
-    if engine.current[cpu] and not engine.resched[cpu] and pick(engine, cpu) == woken:
+    if engine.current[cpu] == 0 or engine.resched[cpu]:
+        return
+    update_current(engine, cpu)
+    if pick(engine, cpu) == woken:
         engine.resched[cpu] = 1

@@ -44,7 +44,6 @@ class Prepared:
     operations: list[SimulatedOperation]
     actors: list[str]
     interrupt: int  # its thread number
-    reclaimer: int  # 0: none
 
 
 class Builder:
@@ -60,7 +59,7 @@ class Builder:
             if any(operation.op == "fork" for operation in group.loop)
         ]
         self.workers = int(any("vcpu" in ops_of(group) for group, _, _ in self.threads))
-        total = len(self.threads) + len(self.forking) + self.workers + 1
+        total = len(self.threads) + len(self.forking) + self.workers + 2
         n_operations = sum(len(group.loop) for group, _, _ in self.threads)
         known = {
             name: value
@@ -157,6 +156,11 @@ class Builder:
         for slot, vma in enumerate(vmas):
             self.add_vma(mm, slot, vma)
         self.set("MM", mm, "map_count", len(vmas))
+        arenas = process.arenas
+        self.set("Malloc", mm, "arena_count", len(arenas))
+        self.set("Malloc", mm, "arenas", arenas[0] if arenas else -1)
+        self.set("Malloc", mm, "arena_stride", arenas[1] - arenas[0] if len(arenas) > 1 else 0)
+        self.set("Malloc", mm, "main_heap", process.main_heap)
 
     def distribution(self, value: Any) -> int:
         """The row of a distribution in the engine's table (0 is the device's)."""
@@ -261,16 +265,14 @@ class Builder:
         group, own, _ = self.threads[number - 1]
         process = self.plan.processes[group.process]
         self.set("Thread", number, "mm", self.process_number(group.process))
-        heaps = process.heaps
         fields = {
             "number": own,
             "first_operation": first_operation,
             "rounds": group.rounds,
             "stack": process.stacks[own] if process.stacks else -1,
-            "heap": heaps[own % len(heaps)] if heaps else -1,
-            "heaps": process.heap_start,
-            "heap_count": len(heaps),
-            "heap_stride": heaps[1] - heaps[0] if len(heaps) > 1 else 0,
+            "malloc": self.process_number(group.process),
+            "shared_data": process.shared_data,
+            "shared_stack": process.shared_stack,
             "thread_count": len(process.stacks),
             "child": child,
         }
@@ -286,7 +288,7 @@ class Builder:
             for group, _, _ in self.threads
         ]
         roles += ["child"] * len(self.forking) + ["workqueue_thread"] * self.workers
-        roles.append("interrupt")
+        roles += ["rcu_gp_kthread", "interrupt"]
         self.memory = layout.new_state([program.roles[role] for role in roles])
         self.add_files()
         for mm, process in enumerate(self.plan.processes.values(), start=1):
@@ -315,10 +317,8 @@ class Builder:
             if name not in self.actors:
                 self.actors.append(name)
             self.operations.append(SimulatedOperation(name, 0, 0, 0.0))
-        names += ["workqueue"] * self.workers + ["interrupt"]
-        return Prepared(
-            layout, self.memory, roles, names, self.operations, self.actors, len(roles), 0
-        )
+        names += ["workqueue"] * self.workers + ["rcu_sched", "interrupt"]
+        return Prepared(layout, self.memory, roles, names, self.operations, self.actors, len(roles))
 
     def add_rounds(self) -> dict[str, int]:
         """Number of each name under which whole passes of a loop appear (behind the operations)."""
@@ -331,7 +331,7 @@ class Builder:
 
     def copy_counts(self, parent: int, child: int) -> None:
         """The child's costs depend on the parent's process; child_exits needs the parent."""
-        for field in ("heap_count", "thread_count"):
+        for field in ("malloc", "thread_count"):
             value = self.layout.get(self.memory, "Task", parent, field)
             self.set("Task", child, field, value)
         self.set("Task", child, "parent_task", parent)

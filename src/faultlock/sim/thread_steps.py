@@ -92,11 +92,11 @@ def woken(engine: Engine, step: Step, thread: int, by_cpu: int) -> None:
     engine.out[0] = saved
     if code == BLOCKED:
         return
-    if engine.delayed[thread] == 2:
+    if engine.delayed[thread] == a.TO_BE_BORN:
         engine.delayed[thread] = 0
         engine.state[thread] = a.NEW
         engine.vlag[thread] = 0
-    else:
+    elif thread != scalars[a.RCU_THREAD]:
         wait_ends(engine, thread)
     make_runnable(engine, thread, by_cpu)
 
@@ -137,7 +137,11 @@ def one_record(engine: Engine, step: Step, thread: int, cpu: int, at: int) -> No
             engine, engine.op_actor[x], engine.scalars[a.NOW] - engine.round_since[thread]
         )
     elif role == a.RECORD_TASK_NEW:
-        engine.delayed[x] = 2
+        engine.delayed[x] = a.TO_BE_BORN
+    elif role == a.RECORD_TASK_DEAD:
+        engine.delayed[thread] = a.DEAD
+    elif role == a.RECORD_CALL_RCU:
+        engine.scalars[a.RCU_CALLBACKS] = a.RCU_TICKS
 
 
 @compiled
