@@ -47,12 +47,12 @@ def test_a_sleeper_that_ran_more_than_its_share_stays_queued_until_eligible() ->
     scheduler.set_next(handle, 0, scheduler.pick_next(handle, 0))
     scheduler.enqueue(handle, 0, 2, False)
     engine.scalars[a.NOW] = 50_000
-    scheduler.dequeue_current(handle, 0)
+    scheduler.dequeue_current(handle, 0, False)
     assert engine.delayed[1] == 1 and engine.on_rq[1] == 1
     scheduler.set_next(handle, 0, scheduler.pick_next(handle, 0))
     assert engine.current[0] == 2
     engine.scalars[a.NOW] = 200_000
-    scheduler.dequeue_current(handle, 0)
+    scheduler.dequeue_current(handle, 0, False)
     assert scheduler.pick_next(handle, 0) == 0
     assert engine.delayed.sum() == 0 and engine.on_rq.sum() == 0
 
@@ -65,3 +65,49 @@ def test_the_earliest_eligible_deadline_is_picked() -> None:
         engine.vruntime_sum[0] += vruntime
         scheduler.queue_insert(handle, 0, thread)
     assert scheduler.pick(handle, 0) == 2
+
+
+def test_a_dead_task_leaves_at_once() -> None:
+    engine, handle = bare()
+    scheduler.enqueue(handle, 0, 1, False)
+    scheduler.set_next(handle, 0, scheduler.pick_next(handle, 0))
+    scheduler.enqueue(handle, 0, 2, False)
+    engine.scalars[a.NOW] = 50_000  # it is not eligible: a sleeper would stay
+    scheduler.dequeue_current(handle, 0, True)
+    assert engine.delayed[1] == 0 and engine.on_rq[1] == 0
+
+
+def _delayed_sleeper() -> tuple[a.Engine, object]:
+    """Thread 1 ran 10 us, slept and stays queued; thread 2 is current."""
+    engine, handle = bare()
+    scheduler.enqueue(handle, 0, 1, False)
+    scheduler.set_next(handle, 0, scheduler.pick_next(handle, 0))
+    scheduler.enqueue(handle, 0, 2, False)
+    engine.scalars[a.NOW] = 10_000
+    scheduler.dequeue_current(handle, 0, False)
+    scheduler.set_next(handle, 0, scheduler.pick_next(handle, 0))
+    assert engine.delayed[1] == 1 and engine.current[0] == 2
+    return engine, handle
+
+
+def test_a_delayed_sleeper_that_wakes_preempts_who_ran_longer() -> None:
+    engine, handle = _delayed_sleeper()
+    engine.scalars[a.NOW] = 60_000  # thread 2 has run 50 us, not charged yet
+    place = int(engine.vruntime[1])
+    scheduler.enqueue(handle, 0, 1, False)
+    assert engine.vruntime[1] == place, "its lag is taken before thread 2 is charged"
+    scheduler.check_preempt(handle, 0, 1)
+    assert engine.resched[0] == 1
+
+
+def test_past_its_slice_an_ineligible_thread_gives_way_at_every_update() -> None:
+    engine, handle = bare()
+    scheduler.enqueue(handle, 0, 1, False)
+    scheduler.set_next(handle, 0, scheduler.pick_next(handle, 0))
+    engine.scalars[a.NOW] = 800_000  # alone: a new slice, and no reason to give way
+    scheduler.update_current(handle, 0)
+    assert engine.resched[0] == 0
+    scheduler.enqueue(handle, 0, 2, False)
+    engine.scalars[a.NOW] = 801_000
+    scheduler.update_current(handle, 0)
+    assert engine.resched[0] == 1
