@@ -43,10 +43,11 @@ def check_recursion(symbols: Symbols, labels: Labels, atomics: dict[str, AtomicF
             elif callee not in depths:
                 cure = "functions do not recurse; write a loop"
                 refuse(name, f"{name} calls itself through {callee}", cure)
-    first = next((name for name in depths if depths[name] > MAX_CALL_DEPTH), None)
-    if first is not None:
-        what = f"calls nest more than {MAX_CALL_DEPTH} deep here"
-        refuse(first, what, "call in a row instead")
+    if max(depths.values(), default=0) > MAX_CALL_DEPTH:
+        functions = symbols.space.functions
+        outermost = max(depths, key=lambda name: (functions[name].source.layer, depths[name]))
+        what = f"calls nest more than {MAX_CALL_DEPTH} deep, counted from {outermost}"
+        refuse(outermost, what, "call in a row instead")
 
 
 def check_unused(symbols: Symbols) -> None:

@@ -98,6 +98,8 @@ def load_model(
     ]
     names: list[str] = []
     for part in policy.split("+") if policy else []:
+        if not part:
+            raise FaultlockError(f"{policy}: a policy is missing beside a +; write a+b")
         for source in _policy_chain(part, errors, 0):
             if source.policy not in names:
                 names.append(source.policy)

@@ -126,7 +126,7 @@ def read_source(path: Path, layer: int, policy: str = "") -> Source:
     try:
         with open(path, "rb") as stream:
             data = stream.read(MAX_FILE_BYTES + 1)
-        text = data.decode("utf-8")
+        text = data.decode("utf-8-sig")
     except OSError as error:
         raise FaultlockError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -8,6 +8,7 @@ label that follows.  Steps that only jump are threaded away afterwards (lang/con
 from __future__ import annotations
 
 import ast
+from collections import deque
 
 from faultlock.lang.block import RETURN, BlockCompiler
 from faultlock.lang.emitter import StepEmitter
@@ -42,6 +43,7 @@ class FunctionCompiler(StepEmitter):
     def compile(self) -> None:
         node, name = self.function.node, self.function.name
         parameters = self.block.declare_parameters()
+        self._refuse_shared_lines()
         entry = self.labels.entry_of(name)
         end = self.labels.new()
         reachable = self.statements(node.body, entry, end)
@@ -68,6 +70,20 @@ class FunctionCompiler(StepEmitter):
             node.lineno,
             ast.get_docstring(node) or "",
         )
+
+    def _refuse_shared_lines(self) -> None:
+        """A line is a step: `a; b` and `if a: b` hide one."""
+        lines: set[int] = set()
+        todo: deque[ast.AST] = deque(self.function.node.body)
+        while todo:
+            node = todo.popleft()
+            if isinstance(node, ast.stmt):
+                if node.lineno in lines:
+                    what = "two statements on one line"
+                    self.builder.error(node, what, "give each its own: a line is a step")
+                lines.add(node.lineno)
+            if not isinstance(node, ast.With):  # its body is one step
+                todo += ast.iter_child_nodes(node)
 
     def statements(self, nodes: list[ast.stmt], entry: int, exit_label: int) -> bool:
         """Compile statements from `entry` to `exit_label`; is the exit reachable?"""

@@ -35,6 +35,8 @@ IN_FUNCTION = [
     ("x = '" + "a" * 5000 + "'", "aaa... is not a value of the language", ""),
     ("x = ...", "... is not a value of the language", ""),
     ("x = 1 \0", "a NUL byte in the text", "remove it"),
+    ("x = 1; y = 2", "two statements on one line", "a line is a step"),
+    ("if 1 == 2: x = 1", "two statements on one line", "a line is a step"),
     ("yield 1", "an expression as a statement is not a statement", ""),
 ]
 AT_TOP = [
@@ -83,7 +85,7 @@ def test_functions_that_call_each_other_in_a_long_chain(tmp_path: Path) -> None:
         f"@atomic\ndef f{i}() -> int:\n    return f{i + 1}()\n" for i in range(2000)
     )
     found = refusals(tmp_path, chain + "@atomic\ndef f2000() -> int:\n    return 0\n")
-    assert len(found) == 1 and "calls nest more than 100 deep here" in found[0]
+    assert len(found) == 1 and "calls nest more than 100 deep, counted from f0" in found[0]
 
 
 def test_ten_thousand_errors_are_all_reported(tmp_path: Path) -> None:
@@ -97,6 +99,12 @@ def test_a_base_that_does_not_exist_names_the_file(tmp_path: Path) -> None:
     policy.write_text('"""x."""\nbase = "nosuch"\n', encoding="utf-8")
     with pytest.raises(FaultlockError, match=r"base of .*mine\.py: nosuch: no such policy"):
         load_model(str(policy))
+
+
+def test_a_plus_without_a_policy() -> None:
+    for name in ("+", "hold+", "hold++fork-fix"):
+        with pytest.raises(FaultlockError, match="a policy is missing beside a "):
+            load_model(name)
 
 
 def test_a_state_that_does_not_fit_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
@@ -115,6 +123,7 @@ def test_a_state_that_does_not_fit_is_refused_before_memory_is_taken(tmp_path: P
     ("base = 1\n".encode("utf-16"), 2, "is not UTF-8 text"),
     (b"x = 1\n" * 400_000, 2, "larger than 1000000 bytes"),
     (b"", 0, "in the language"),
+    (b"\xef\xbb\xbfX = 1\n", 0, "in the language"),  # an editor's byte order mark
     (b'base = "../../etc/passwd"\n', 2, "no such policy"),
     (b"import os\nos.system('touch %s')\n", 3, "import is not allowed here"),
 ])  # fmt: skip
