@@ -77,7 +77,7 @@ def measure(name: str) -> dict[str, Any]:
     """All figures of one scenario."""
     program = compile_scenario(POLICY, find_scenario(name))
     native = compile_native(program)
-    one, none = Options(workers=1), Options(False, False, False, 1)
+    one, none = Options(workers=1), Options(False, False, False, 1, symmetry=False)
     check_program(POLICY, name, native, options=one)  # loads the compiled search
     explore(native, Limits(states=100_000), none)
     started = time.process_time()

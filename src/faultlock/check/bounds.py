@@ -5,7 +5,8 @@ An operation lasts from entry into the kernel to return to user mode (`kernel_de
 for a read when its thread sleeps until the read's folio is unlocked, or until a thread does that
 holds what it waits for, over any number of threads.  A read counts when it completes while the
 operation waits for it.  Waiting for a free request is not counted.  The graph must be one
-without partial order reduction: that leaves out runs that differ in who waits only.
+without partial order reduction, which leaves out runs that differ in who waits only, and without
+symmetry, which mixes up who waits.
 """
 
 from __future__ import annotations
@@ -226,9 +227,9 @@ def _places(layout: Layout, struct: str, field: str, count: int) -> Array:
 
 def bounds_of(run: Exploration, limits: Limits) -> list[IoBound] | None:
     """The bounds of a scenario that was searched; None: not known, a limit was reached."""
-    if run.options.partial_order and run.complete:
+    if (run.options.partial_order or run.is_symmetric) and run.complete:
         limits = replace(limits, states=min(limits.states, MAX_STATES))
-        options: Options = replace(run.options, partial_order=False)
+        options: Options = replace(run.options, partial_order=False, symmetry=False)
         run = explore(run.native, limits, options)
     return io_bounds(run) if run.complete and run.options.edges else None
 

@@ -27,6 +27,7 @@ from faultlock.check.machine import (
     Search,
     check_monitors,
 )
+from faultlock.check.permute import canonical
 from faultlock.check.store import (
     EDGES,
     NEW,
@@ -139,6 +140,10 @@ def enter(store: Store, machine: Machine, search: Search, worker: int, room: Roo
     """Queue the successor that `label` led to; its row when partial order reduction is on
     (then it is looked up at once), else 0."""
     written = machine.label_monitors[label]
+    if len(machine.symmetry.sizes) > 0:
+        state = room.states[1]
+        canonical(machine.symmetry, machine.threads, state.view(np.uint8), state.view(np.int16),
+                  room.states[2].view(np.uint8), room.places[0], room.places[1])
     changed = pack_changes(store, worker, room, written != 0)
     width = store.rows.shape[1]
     item = (room.marks[FIRST] + room.marks[COUNT]) % QUEUE

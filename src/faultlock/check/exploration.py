@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from faultlock.check.machine import FOUND_STATE, Machine, Search
+from faultlock.check.permute import renumber
 from faultlock.check.store import (
     NO_STATE,
     STATES,
@@ -43,14 +44,15 @@ class Options:
     """Reductions, each can be switched off, and what is kept.
 
     fuse: take local steps together with the step before; partial_order: ample sets;
-    edges: keep the graph (for liveness and the point of no return); bounds: work out how many
-    reads an operation can wait for."""
+    symmetry: interchangeable threads; edges: keep the graph (for liveness and the point of no
+    return); bounds: work out how many reads an operation can wait for."""
 
     fuse: bool = True
     partial_order: bool = True
     edges: bool = True
     workers: int = 2
     bounds: bool = True
+    symmetry: bool = True
 
 
 @dataclass
@@ -137,8 +139,23 @@ class Exploration:
             rows.append(int(self.store.parent[rows[-1]]))
         return rows[::-1]
 
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether states that differ in thread numbers only were taken for one."""
+        return len(self.machine.symmetry.sizes) > 0
+
     def state(self, row: int) -> Array:
         """The bytes of a state (a copy)."""
         state = np.zeros(state_words(self.store), np.uint64)
         unpack(self.store, self.store.rows[row], state)
         return state.view(np.uint8)[: self.native.layout.size].copy()
+
+
+def renumbered(machine: Machine, state: Array) -> tuple[Array, Array]:
+    """The state (bytes) that stands for this one when threads are interchangeable, a copy; and
+    for every thread the number that it has there."""
+    found = state.copy()
+    words = found.view(np.uint64)
+    places = np.zeros((2, machine.threads + 1), np.int64)
+    renumber(machine.symmetry, machine.threads, words, np.zeros_like(words), places)
+    return found, places[1]

@@ -15,7 +15,13 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from faultlock.check import reduce
-from faultlock.check.exploration import Exploration, Limits, Options, Progress
+from faultlock.check.exploration import (
+    Exploration,
+    Limits,
+    Options,
+    Progress,
+    renumbered,
+)
 from faultlock.check.levels import Levels
 from faultlock.check.machine import Machine, Search, check_monitors
 from faultlock.check.store import (
@@ -27,6 +33,7 @@ from faultlock.check.store import (
     pack,
     state_words,
 )
+from faultlock.check.symmetry import no_symmetry, symmetry_of
 from faultlock.check.vectors import SEGMENT
 from faultlock.errors import FaultlockError
 from faultlock.lang import program as ir
@@ -63,7 +70,9 @@ def build_machine(native: NativeProgram, options: Options) -> tuple[Machine, lis
         _TABLES[native] = _tables(native)
     machine, monitors = _TABLES[native]
     fused = machine.fused if options.fuse else np.zeros_like(machine.fused)
-    return machine._replace(fused=fused, reduce=int(options.partial_order)), monitors
+    symmetry = machine.symmetry if options.symmetry else no_symmetry()
+    return machine._replace(fused=fused, reduce=int(options.partial_order),
+                            symmetry=symmetry), monitors
 
 
 def _tables(native: NativeProgram) -> tuple[Machine, list[ir.Property]]:
@@ -88,6 +97,7 @@ def _tables(native: NativeProgram) -> tuple[Machine, list[ir.Property]]:
         np.array([item.kind == "sometimes" for item in monitors], np.int64),
         np.array(words, np.uint64),
         reduce.label_monitors(program, monitors),
+        symmetry_of(program, layout),
     )
     return machine, monitors
 
@@ -128,7 +138,7 @@ def _start(native: NativeProgram, limits: Limits, options: Options) -> Explorati
     edges = EDGES_PER_STATE * states * options.edges
     store = make_store(words, head, states, options.workers, edges)
     search = make_search(native.program, len(monitors), options.workers)
-    state = initial_state(native, machine)
+    state, _ = renumbered(machine, initial_state(native, machine))
     words_of_state = np.zeros(state_words(store), np.uint64)
     words_of_state[:words] = state.view(np.uint64)
     packed = np.zeros(store.rows.shape[1], np.uint64)

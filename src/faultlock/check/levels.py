@@ -30,7 +30,8 @@ class Levels:
         self.progress = progress
         self.workers = run.options.workers
         self.stop = np.zeros(8, np.int64)
-        self.rooms = [make_room(state_words(run.store), run.store.rows.shape[1], OUT_WORDS)
+        self.rooms = [make_room(state_words(run.store), run.store.rows.shape[1],
+                                run.machine.threads, OUT_WORDS)
                       for _ in range(self.workers)]
         self.started = time.monotonic()
         self.told = 0.0

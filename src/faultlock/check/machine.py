@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from faultlock.check.jit import call_property, call_step, inlined
+from faultlock.check.permute import Symmetry
 
 Array = Any
 BLOCKED, RAN, CHOICE, FINISHED, FAILED, ERROR = range(6)
@@ -38,6 +39,7 @@ class Machine(NamedTuple):
     monitor_hit: Array  # i64 [M]: 1 = `sometimes` (hit when true), 0 = `always` (when not true)
     monitor_words: Array  # u64 [M]: the parts of the state that the property reads
     label_monitors: Array  # u64 [L + 1]: a bit per monitor that reads a field the step writes
+    symmetry: Symmetry  # interchangeable threads
 
 
 class Search(NamedTuple):
@@ -57,15 +59,17 @@ class Room(NamedTuple):
     queue: Array  # u64 [QUEUE, packed + QUEUE_WORDS]
     marks: Array  # i64 [8]: FIRST and COUNT of the queue
     out: Array  # i64 [OUT_WORDS] of the native step
+    places: Array  # i64 [2, T + 1]: for the renumbering of threads
 
 
-def make_room(words: int, packed: int, out_words: int) -> Room:
+def make_room(words: int, packed: int, threads: int, out_words: int) -> Room:
     """Room for one worker; words: of a state in whole segments, packed: of a row."""
     return Room(
         np.zeros((3, words + packed), np.uint64),
         np.zeros((QUEUE, packed + QUEUE_WORDS), np.uint64),
         np.zeros(8, np.int64),
         np.zeros(out_words, np.int64),
+        np.zeros((2, threads + 1), np.int64),
     )
 
 

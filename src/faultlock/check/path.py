@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from faultlock.check.explore import Exploration
+from faultlock.check.exploration import Exploration, renumbered
 from faultlock.check.notes import holdings_of, note_of
 from faultlock.check.reduce import fused_labels
 from faultlock.check.schedule import Move, schedule_text
 from faultlock.errors import FaultlockError
 from faultlock.lang import program as ir
 from faultlock.lang.evaluate import BLOCKED, CHOICE, ERROR, FAILED, Machine
-from faultlock.lang.native import FINISHED, NO_CHOICE, NativeProgram
+from faultlock.lang.native import FINISHED, NO_CHOICE, RAN, NativeProgram
 
 Array = Any
 
@@ -92,53 +92,76 @@ class _Stepper:
             return list(range(int(self.out[1]), int(self.out[2])))
         return [None]
 
-    def between(self, before: Array, after: Array) -> list[Move]:
-        """The moves of a transition that leads from one stored state to another."""
+    def between(self, before: Array, after: Array) -> tuple[int, int | None, Array]:
+        """(thread, choice) that lead from one stored state to another, and for every thread
+        the number that it has then."""
         for thread in range(1, self.machine.threads + 1):
             if self.native.layout.pc(before, thread) == 0:
                 continue
             for choice in self.choices(before, thread):
                 state = before.copy()
-                moves = self.take(state, thread, choice)
-                if moves is not None and np.array_equal(state, after):
-                    return moves
+                if self.take(state, thread, choice) is None:
+                    continue
+                found, numbers = renumbered(self.machine, state)
+                if np.array_equal(found, after):
+                    return thread, choice, numbers
         raise ReplayError("no thread leads from one state of the path to the next")
 
+    def follow(self, rows: list[Array], state: Array) -> tuple[list[list[Move]], Array]:
+        """The moves of a path of stored states from a state that the first one stands for, and
+        for every thread of the last one the number that it has in `state`, which is changed."""
+        _, numbers = renumbered(self.machine, state)
+        real = np.argsort(numbers)  # of a thread of the stored state
+        parts = []
+        for before, after in pairwise(rows):
+            thread, choice, numbers = self.between(before, after)
+            moves = self.take(state, int(real[thread]), choice)
+            if moves is None:
+                raise ReplayError("a step of the path is not enabled for the thread it is of")
+            parts.append(moves)
+            real = real[np.argsort(numbers)]
+        return parts, real
 
-def moves_to(run: Exploration, row: int) -> list[list[Move]]:
-    """The shortest run to a state: its transitions, each a list of moves; the first list holds
-    the local steps before the first transition."""
+
+def _path_to(run: Exploration, row: int) -> tuple[list[list[Move]], Array, Array]:
+    """moves_to, the state that they lead to, and the threads of the stored state there."""
     stepper = _Stepper(run)
     state = run.native.new_state()
     first: list[Move] = []
     for thread in range(1, run.machine.threads + 1):
         first += stepper.local_steps(state, thread)
-    rows = run.path_rows(row)
-    parts = [first]
-    for before, after in pairwise(rows):
-        parts.append(stepper.between(run.state(before), run.state(after)))
-    return parts
+    parts, real = stepper.follow([run.state(each) for each in run.path_rows(row)], state)
+    return [first, *parts], state, real
+
+
+def moves_to(run: Exploration, row: int) -> list[list[Move]]:
+    """The shortest run to a state: its transitions, each a list of moves; the first list holds
+    the local steps before the first transition.  With symmetry the run ends in a state that the
+    stored one stands for."""
+    return _path_to(run, row)[0]
 
 
 def moves_along(run: Exploration, rows: list[int]) -> list[Move]:
-    """The moves from row to row (for cycles)."""
+    """The moves from row to row (for cycles, which are looked for without symmetry)."""
     stepper = _Stepper(run)
-    moves: list[Move] = []
-    for before, after in pairwise(rows):
-        moves += stepper.between(run.state(before), run.state(after))
-    return moves
+    parts, _ = stepper.follow([run.state(each) for each in rows], run.state(rows[0]))
+    return [move for part in parts for move in part]
 
 
-def failing_moves(run: Exploration, thread: int, choice: int, row: int) -> list[Move]:
-    """The moves of a transition that fails an assertion: the failing step is the last."""
-    state, out = run.state(row), run.native.new_out()
+def failing_moves(run: Exploration, thread: int, choice: int, row: int) -> list[list[Move]]:
+    """The run to a state and the transition from there that fails, found as thread and choice
+    of the stored state: the failing step is the last."""
+    parts, state, real = _path_to(run, row)
+    mover, out = int(real[thread]), run.native.new_out()
     chosen = None if choice == NO_CHOICE else choice
-    moves = [Move(thread, chosen)]
-    code = run.native.step(state, thread, out, NO_CHOICE if chosen is None else chosen)
-    while code not in (FAILED, ERROR):
-        moves.append(Move(thread))
-        code = run.native.step(state, thread, out, NO_CHOICE)
-    return moves
+    moves = [Move(mover, chosen)]
+    code = run.native.step(state, mover, out, NO_CHOICE if chosen is None else chosen)
+    while code == RAN and run.machine.fused[run.native.layout.pc(state, mover)]:
+        moves.append(Move(mover))
+        code = run.native.step(state, mover, out, NO_CHOICE)
+    if code not in (FAILED, ERROR):
+        raise ReplayError("no step fails in the state where one was found to fail")
+    return [*parts, moves]
 
 
 # ---- replay --------------------------------------------------------------------------------------
@@ -196,8 +219,9 @@ def thread_name(program: ir.Program, thread: int) -> str:
 
 
 def confirm(run: Exploration, replayed: Run, row: int) -> None:
-    """The interpreter must stand in exactly the stored state.  Raises ReplayError."""
+    """The interpreter must stand in exactly the state that the search found, up to the numbers
+    of interchangeable threads.  Raises ReplayError."""
     assert replayed.machine is not None
-    if replayed.machine.to_bytes(run.native.layout) != bytes(run.state(row)):
+    if replayed.machine.to_bytes(run.native.layout) != bytes(_path_to(run, row)[1]):
         raise ReplayError("the reference interpreter ends in another state than the search")
 

@@ -38,6 +38,7 @@ def assumptions(scenarios: Sequence[ScenarioResult]) -> list[str]:
         used = [name for name, on in (
             ("local steps fused", options.fuse),
             ("partial order reduction", options.partial_order),
+            ("symmetry of threads", any(item.exploration.is_symmetric for item in scenarios)),
         ) if on]
         said.append("full states are compared; reductions: " + (", ".join(used) or "none"))
     return said

@@ -134,11 +134,13 @@ def check_program(
 
 def _liveness(result: ScenarioResult, judge: _Judge, limits: Limits, options: Options,
               progress: Callable[[Progress], None] | None) -> None:
-    """Livelock and `eventually`; on a graph without partial order reduction if it has cycles."""
+    """Livelock and `eventually`; if the graph has cycles, on one in which only local steps are
+    fused."""
     run = result.exploration
     eventually = [item for item in run.program.properties if item.kind == "eventually"]
-    if result.acyclic is False and options.partial_order:
-        run = explore(result.native, limits, replace(options, partial_order=False), progress)
+    if result.acyclic is False and (options.partial_order or run.is_symmetric):
+        plain = replace(options, partial_order=False, symmetry=False)
+        run = explore(result.native, limits, plain, progress)
         result.seconds += run.seconds
     reason = "" if options.edges else "the graph was not kept"
     reason = reason or run.reason or judge.cut
@@ -247,9 +249,7 @@ class _Judge:
             verdict, reason = self._open()
             return PropertyResult(name, "event", verdict, sentence, reason)
         (row, thread, choice), is_assertion = self.failures[name]
-        moves = [move for part in moves_to(self.run, row) for move in part]
-        moves += failing_moves(self.run, thread, choice, row)
-        replayed = replay(self.run.native, moves)
+        replayed = replay(self.run.native, flat(failing_moves(self.run, thread, choice, row)))
         entry: Any
         entry = self.program.assertions[replayed.failed - 1] if is_assertion else (
             self.program.errors[replayed.error - 1])

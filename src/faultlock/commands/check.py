@@ -58,6 +58,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     search.add_argument("--no-fusion", action="store_true", help="store local steps as well")
     search.add_argument("--no-partial-order", action="store_true",
                         help="no partial order reduction")
+    search.add_argument("--no-symmetry", action="store_true",
+                        help="tell threads with the same code apart by their number")
     search.add_argument("--no-bounds", action="store_true",
                         help="do not work out how many reads an operation can wait for")
     search.add_argument("--random", metavar="N", type=int, default=200,
@@ -119,7 +121,8 @@ def _options(arguments: argparse.Namespace) -> Options:
     if arguments.random < 0:
         raise FaultlockError(f"--random {arguments.random}: 0 or more runs")
     return Options(not arguments.no_fusion, not arguments.no_partial_order,
-                   True, arguments.workers, not arguments.no_bounds)
+                   True, arguments.workers, not arguments.no_bounds,
+                   not arguments.no_symmetry)
 
 
 def _check_one(arguments: argparse.Namespace, scenario: Scenario, limits: Limits,

@@ -17,7 +17,7 @@ from faultlock.lang.native import NativeProgram, compile_native
 from tests.tools import require_tool
 from tests.unit.check.models import ABBA, ASSERTING, LOST_UPDATE, SPIN, native_of
 
-FULL = Options(fuse=False, partial_order=False, workers=1)
+FULL = Options(fuse=False, partial_order=False, workers=1, symmetry=False)
 SCENARIOS = [
     ("fault+kill", "drop-retry"), ("fault+kill", "hold"), ("fault+kill", "hold-fix"),
     ("fault-missing+kill+stuck-disk", "hold"), ("fault-missing+kill+stuck-disk", "drop-retry"),
