@@ -160,6 +160,7 @@ def _prepare(
             start_waiting_thread(handle, step, run, number, (number - 1) % plan.cpus)
         else:
             start_thread(handle, number, (number - 1) % plan.cpus)
+    start_waiting_thread(handle, step, run, len(plan.threads) + 1, 0)  # rcu_gp_kthread
     return simulation
 
 

@@ -35,7 +35,7 @@ class ReplayBuilder:
         self.program, self.plan = program, plan
         self._reads_take_as_long = device.kind == RECORDED
         self._fault_ns = sum(costs.costs[name].ns for name in ANONYMOUS_FAULT_COSTS)
-        threads = len(plan.threads) + 1
+        threads = len(plan.threads) + 2
         vmas = sum(len(items) for items in plan.mm_vmas)
         longest = max(plan.file_pages, default=1)
         mms = max(1, len(plan.mm_vmas))
@@ -67,7 +67,7 @@ class ReplayBuilder:
     def build(self) -> Prepared:
         """Everything in place; threads stand at the entries of their roles."""
         plan, program = self.plan, self.program
-        roles = ["replay_thread"] * len(plan.threads) + ["interrupt"]
+        roles = ["replay_thread"] * len(plan.threads) + ["rcu_gp_kthread", "interrupt"]
         self.memory = self.layout.new_state([program.roles[role] for role in roles])
         self._files()
         for mm in range(len(plan.mm_vmas)):
@@ -81,7 +81,13 @@ class ReplayBuilder:
             self._set("ReplayThread", number, waits_for_parent=int(thread.waits_for_parent))
         names = [f"{printable(thread.name)}-{thread.tid}" for thread in plan.threads]
         return Prepared(
-            self.layout, self.memory, roles, [*names, "interrupt"], [], list(KINDS), len(roles)
+            self.layout,
+            self.memory,
+            roles,
+            [*names, "rcu_sched", "interrupt"],
+            [],
+            list(KINDS),
+            len(roles),
         )
 
     def _set(self, struct: str, instance: int, element: int = 0, **values: int) -> None:
