@@ -281,5 +281,8 @@ def test_h31_without_an_error_looks_again() -> None:
     run.go(2)
     run.over(1, "H31")
     run.to(1, "H14")
-    assert run.holds(1) == "invalidate_lock, fault lock", "not taken twice"
+    assert run.holds(1) == "invalidate_lock, fault lock"
+    run.over(1, "H14")
+    lock = run.semaphore("Mapping", "invalidate_lock")
+    assert run.get("RwSemaphore", lock, "readers") == 1, "not taken twice"
     assert result(run) == LOCKED | MAJOR and run.holds(1) == "ref, folio lock, fault lock"
