@@ -138,8 +138,9 @@ def compile_native(
     checks: report model errors as code 5 (they cost 10 to 20 % of the bare steps' speed; without
     them a wrong model may write anywhere).
     effort: "quick" compiles 1,000 steps in 0.4 s, without LLVM's optimiser (some passes of it
-    cost a third more time and gained nothing measurable); "best" needs 3.5 s for code that is
-    1.5 to 2 times as fast.  Code of "best" that is in the cache is always used.
+    cost a third more time and gained nothing measurable); "good" needs 1.5 s, with another code
+    generator, for code that is 1.3 to 1.7 times as fast; "best" 3.5 s, with the optimiser too, for
+    1.5 to 2 times.  Better code that is in the cache is always used.
     """
     if layout is None:
         layout = Layout(program, mode=mode)
@@ -151,7 +152,8 @@ def compile_native(
     values = sorted(layout.parameters.items()) if mode == "check" else []
     key = text or f"{program.digest} {mode} {checks} {values}"
     paths = {each: cache_folder() / f"{digest(f'{each} {key}')}.o" for each in EFFORTS}
-    for each in ("best", effort):
+    efforts = list(EFFORTS)
+    for each in reversed(efforts[efforts.index(effort) :]):
         kept = kept_code(paths[each])
         if kept is not None:
             return NativeProgram(program, layout, kept)
@@ -190,7 +192,8 @@ def save(path: Path, machine_code: bytes) -> None:
 
 
 CHECK_BYTES = hashlib.sha256().digest_size
-EFFORTS = {"quick": 0, "best": 1}  # level of LLVM's code generator: 0 is FastISel
+# from the quickest to the best; the level of LLVM's code generator, where 0 is FastISel
+EFFORTS = {"quick": 0, "good": 1, "best": 1}
 
 
 def target_machine(level: int) -> Any:

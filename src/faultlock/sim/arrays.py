@@ -65,8 +65,9 @@ from faultlock.lang.llvm_module import OUT_WORDS
     RCU_CALLBACKS,
     RCU_THREAD,
     RCU_ADDRESS,
+    EVENT_LIMIT,
     N_SCALARS,
-) = range(49)
+) = range(50)
 
 # states of a thread
 NEW, RUNNABLE, RUNNING, BLOCKED, ASLEEP, FINISHED = range(6)
@@ -119,7 +120,7 @@ ROOT_KINDS = 16
 CHAIN_LINKS = 8
 CHAIN_COLUMNS = 6  # thread, lock struct, lock reference, since, label, holder
 WORST_CHAINS = 10
-NEVER = 1 << 62  # in Engine.ends: an idle CPU
+NEVER = 1 << 62
 HELD_SLOTS = 8  # holders kept for each lock (further ones are not told apart)
 
 
@@ -175,7 +176,7 @@ class Engine(NamedTuple):
     vruntime_sum: np.ndarray[Any, Any]
     busy_ns: np.ndarray[Any, Any]
     settled: np.ndarray[Any, Any]  # see bursts.py
-    ends: np.ndarray[Any, Any]
+    ends: np.ndarray[Any, Any]  # NEVER: idle
     # model tables
     cost_ns: np.ndarray[Any, Any]
     cost_unit: np.ndarray[Any, Any]  # ns between preemption points; 1 user mode, 0 none
@@ -297,7 +298,7 @@ def make_engine(
     engine = Engine(memory=memory, **_zeroed(sizes))
     scalars = engine.scalars
     scalars[CPUS], scalars[THREADS], scalars[LOG_LIMIT] = cpus, threads, log_rows
-    scalars[FOLIO_KIND] = -1
+    scalars[FOLIO_KIND], scalars[EVENT_LIMIT] = -1, NEVER
     engine.ends[:] = NEVER
     engine.op_since[:] = -1  # in no operation
     scalars[STATE_ADDRESS] = memory.ctypes.data

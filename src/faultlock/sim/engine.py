@@ -266,7 +266,10 @@ def _burst_done(engine: Engine, step: Step, run: Step, cpu: int) -> None:
 
 @compiled
 def run_events(engine: Engine, step: Step, run: Step, until: int) -> None:
-    """Simulate up to virtual time `until`, or until the threads have finished or an error."""
+    """Simulate up to virtual time `until`, or until the threads have finished or an error.
+
+    Returns earlier when the log is half full or EVENT_LIMIT is reached; called again, it goes on
+    as if it had not."""
     scalars = engine.scalars
     while scalars[a.ERROR] == OK and scalars[a.RUNNING_THREADS] > 0:
         time, cpu = next_done(engine)
@@ -288,6 +291,8 @@ def run_events(engine: Engine, step: Step, run: Step, until: int) -> None:
             _burst_done(engine, step, run, cpu)
             touch(engine, cpu)
         if scalars[a.LOG_LENGTH] > scalars[a.LOG_LIMIT] // 2:
+            break
+        if scalars[a.EVENTS_DONE] >= scalars[a.EVENT_LIMIT]:
             break
     settle_all(engine)
 

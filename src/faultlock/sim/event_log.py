@@ -75,16 +75,19 @@ def write_events(
         atomic_write(path, "wb") as stream,
         pq.ParquetWriter(stream, schema(workload, policy, seed), compression="zstd") as writer,
     ):
-        finished = False
-        while not finished:
-            finished = advance(simulation, limit) or int(scalars[a.NOW]) >= limit
-            count = int(scalars[a.LOG_LENGTH])
-            if count:
-                writer.write_batch(table.batch(simulation.engine.log[:count]), row_group_size=count)
-            scalars[a.LOG_LENGTH] = 0
-            rows += count
-            if progress:
-                progress(min(int(scalars[a.NOW]) / workload.duration_ns, 1.0))
+        for until in (workload.duration_ns, limit):
+            reached = False
+            while not reached:
+                finished = advance(simulation, until, progress)
+                reached = finished or int(scalars[a.NOW]) >= until
+                count = int(scalars[a.LOG_LENGTH])
+                if count:
+                    batch = table.batch(simulation.engine.log[:count])
+                    writer.write_batch(batch, row_group_size=count)
+                scalars[a.LOG_LENGTH] = 0
+                rows += count
+                if progress:
+                    progress(min(int(scalars[a.NOW]) / workload.duration_ns, 1.0))
     return Written(rows, int(scalars[a.LOG_LOST]))
 
 

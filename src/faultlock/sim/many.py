@@ -39,11 +39,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_job(job: Job) -> SimResult:
+def run_job(job: Job, progress: Callable[[float], None] | None = None) -> SimResult:
     """Simulate one job (in a worker process)."""
     from faultlock.sim.run import simulate
 
-    return simulate(job.workload, job.policy, job.seed)
+    return simulate(job.workload, job.policy, job.seed, progress)
 
 
 def seeds(seed: int, count: int) -> list[int]:
@@ -59,12 +59,7 @@ def run_jobs(
     The result does not depend on the number of processes.  Raises what a job raises."""
     count = min(workers or cores(), len(jobs))
     if count <= 1:
-        results = []
-        for number, job in enumerate(jobs, start=1):
-            results.append(run_job(job))
-            if report:
-                report(number / len(jobs), f"{job.policy}")
-        return results
+        return _one_by_one(jobs, report or (lambda share, text: None))
     run_job(_tiny(jobs[0]))  # compiles what is not in the cache yet, once for all processes
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(count, context, _worker_begins)
@@ -77,6 +72,18 @@ def run_jobs(
         raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _one_by_one(jobs: Sequence[Job], report: Callable[[float, str], None]) -> list[SimResult]:
+    results = []
+    for number, job in enumerate(jobs):
+
+        def inside(share: float, number: int = number, policy: str = job.policy) -> None:
+            report((number + share) / len(jobs), policy)
+
+        results.append(run_job(job, inside))
+        inside(1.0)
+    return results
 
 
 def _collect(

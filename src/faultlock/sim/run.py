@@ -34,6 +34,8 @@ from faultlock.workload.distribution import Distribution
 from faultlock.workload.schema import Workload
 
 FINISH_NS = 2_000_000_000  # how long threads may need after the end for their last operation
+SLICE_EVENTS = 2_000_000  # about 0.3 s
+LONG_RUN_EVENTS = 40_000_000  # about 6 s: from here on better code pays for its compilation
 KINDS = {"constant": 0, "uniform": 1, "exponential": 2, "lognormal": 3, "histogram": 4}
 
 
@@ -58,6 +60,7 @@ class Simulation:
     step: Any  # addresses of the model's code
     run: Any
     actors: list[str]
+    faster: bool = False  # the model's code was replaced during the run
 
 
 def prepare(workload: Workload, policy: str, seed: int, log_rows: int = 0) -> Simulation:
@@ -161,12 +164,24 @@ def _start(simulation: Simulation) -> None:
             start_thread(handle, number, (number - 1) % cpus)
 
 
-def advance(simulation: Simulation, until_ns: int) -> bool:
-    """Simulate up to `until_ns`; True when all threads have finished.
+def advance(
+    simulation: Simulation, until_ns: int, progress: Callable[[float], None] | None = None
+) -> bool:
+    """Simulate up to `until_ns` (or until the event log is half full, when there is one); True
+    when all threads have finished.
 
     Raises FaultlockError when the model breaks one of its assertions or hangs."""
-    run_events(simulation.handle, simulation.step, simulation.run, until_ns)
     scalars = simulation.engine.scalars
+    while True:  # in slices, so that Ctrl-C is heard; they do not change the run
+        scalars[a.EVENT_LIMIT] = scalars[a.EVENTS_DONE] + SLICE_EVENTS
+        run_events(simulation.handle, simulation.step, simulation.run, until_ns)
+        half_full = scalars[a.LOG_LENGTH] > scalars[a.LOG_LIMIT] // 2
+        if half_full or scalars[a.EVENTS_DONE] < scalars[a.EVENT_LIMIT]:
+            break
+        if progress:
+            progress(min(int(scalars[a.NOW]) / simulation.workload.duration_ns, 1.0))
+        if scalars[a.EVENTS_DONE] > LONG_RUN_EVENTS and not simulation.faster:
+            _use_faster_code(simulation)
     error = int(scalars[a.ERROR])
     dropped = int(simulation.engine.out[DROPPED])
     if dropped:
@@ -180,6 +195,14 @@ def advance(simulation: Simulation, until_ns: int) -> bool:
     if error:
         raise FaultlockError(_failure(simulation, error, int(scalars[a.ERROR_DETAIL])))
     return int(scalars[a.RUNNING_THREADS]) <= 0
+
+
+def _use_faster_code(simulation: Simulation) -> None:
+    """From here on, and in later runs: code that takes seconds to compile and 0.7 of the time."""
+    layout = simulation.prepared.layout
+    native = compile_native(simulation.program, "simulate", layout, effort="good")
+    simulation.native, simulation.faster = native, True
+    simulation.step, simulation.run = native.step_address, native.run_address
 
 
 def _failure(simulation: Simulation, error: int, detail: int) -> str:
@@ -207,10 +230,6 @@ def simulate(
     """Run the workload under a policy to its end.  Raises FaultlockError, LanguageErrors."""
     simulation = prepare(workload, policy, seed)
     end, limit = workload.duration_ns, int(simulation.engine.scalars[a.FINISH_LIMIT])
-    slices = 20 if progress else 1
-    for number in range(1, slices + 1):
-        advance(simulation, end * number // slices)
-        if progress:
-            progress(number / slices)
+    advance(simulation, end, progress)
     advance(simulation, limit)
     return collect(simulation)

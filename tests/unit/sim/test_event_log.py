@@ -87,7 +87,7 @@ def test_what_does_not_fit_is_counted(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_after_an_error_the_old_file_stands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(simulation: Simulation, until_ns: int) -> bool:
+    def fails(simulation: Simulation, until_ns: int, progress: object) -> bool:
         raise FaultlockError("the model broke")
 
     target = tmp_path / "run.parquet"
