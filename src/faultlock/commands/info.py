@@ -77,12 +77,12 @@ def _print_head(name: str, description: dict[str, Any]) -> None:
     )
     for facts in (recording, totals):
         for key, value in facts.items():
-            if key not in ("events", "elapsed_s") and value not in (None, [], ""):
+            if key not in ("events", "elapsed_s", "gaps") and value not in (None, [], ""):
                 text = " ".join(map(str, value)) if isinstance(value, list) else value
                 text = f"{text:.3f}" if isinstance(text, float) else printable(str(text))
                 console.out(f"  {key:<20} {text}")
-    if recording["lost_events"]:
-        console.warn(f"{recording['lost_events']:,} events were lost while recording")
+    for gap in recording["gaps"]:
+        console.warn(gap)
 
 
 def _print_chains(chains: list[dict[str, Any]]) -> None:

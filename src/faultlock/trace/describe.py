@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from faultlock.trace.events import device_text
+from faultlock.trace.gaps import gaps
 from faultlock.trace.lock_waits import LockWaits
 from faultlock.trace.reconstruct import reconstruct
 from faultlock.trace.recording import FAULT, READ, SLEEP, TAKEN, Recording
@@ -40,6 +41,7 @@ def describe(trace: Trace, top: int = 10) -> dict[str, Any]:
             "events": trace.event_count,
             "lost_events": header.lost_events,
             "elapsed_s": recording.elapsed_ns / 1e9,
+            "gaps": gaps(trace),
         },
         "totals": _totals(recording, operations),
         "threads": _threads(recording, operations, top),

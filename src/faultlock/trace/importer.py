@@ -19,6 +19,9 @@ _MAX_UNKNOWN_NAMES = 1000
 _MAX_LINES_BEFORE = 1_000_000
 KEPT_LINES = 10
 _ENTRIES = re.compile(r"^# entries-in-buffer/entries-written: (\d{1,18})/(\d{1,18})\s+#P:(\d{1,6})")
+_WITHOUT_SECONDS = re.compile(
+    r"^.{1,60}\[\d{1,6}\]\s+(?:[^\s:]{1,8}\s+)?\d{1,20}: [A-Za-z_0-9]+[:(]"
+)
 _FACTS = {
     "kernel_version": re.compile(r"^# os release : (\S{1,100})$"),
     "cpu_count": re.compile(r"^(?:# nrcpus online : |cpus=)(\d{1,6})$"),
@@ -89,13 +92,23 @@ def import_text(path: Path, kernel_version: str | None = None) -> Imported:
         reading.line_count = text.first_line + len(text.lines) - 1
         reading.add(parse_block(lines, reading.header.source or "ftrace"))
     if not reading.line_count or not reading.event_count:
-        raise FaultlockError(
-            f"{path}: no event that is used in {reading.line_count:,} lines; expected the text of "
-            "tracefs `trace`, `trace-cmd report` or `perf script` with page-fault events"
-        )
+        raise FaultlockError(_no_events(reading))
     if kernel_version is not None:
         reading.header.kernel_version = kernel_version
     return Imported(_assemble(reading), reading.unparseable)
+
+
+def _no_events(reading: _Reading) -> str:
+    """Why nothing was found, and what to do."""
+    if any(_WITHOUT_SECONDS.match(text) for _, text in reading.unparseable):
+        return (
+            f"{reading.path}: its times have no seconds (trace_clock counter, x86-tsc or uptime); "
+            "record with `echo mono > trace_clock`"
+        )
+    return (
+        f"{reading.path}: no event that is used in {reading.line_count:,} lines; expected the text "
+        "of tracefs `trace`, `trace-cmd report` or `perf script` with page-fault events"
+    )
 
 
 def _layout(reading: _Reading, text: TextBlock) -> str:

@@ -6,17 +6,18 @@ Numbers of threads, mms, files, open files and operations count from 0.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from faultlock.errors import LimitReached
-from faultlock.trace.address_space import PAGE, PROT_EXEC, PROT_READ, PROT_WRITE
+from faultlock.errors import FaultlockError, LimitReached
+from faultlock.trace.address_space import PAGE, PROT_EXEC, PROT_READ, PROT_WRITE, Vma
 from faultlock.trace.describe import readahead_pages
+from faultlock.trace.gaps import gaps, has_any, unknown_figures
 from faultlock.trace.plan_spaces import PlanSpaces
 from faultlock.trace.reconstruct import reconstruct
 from faultlock.trace.recorded_device import RecordedDevice, recorded_device
-from faultlock.trace.recording import EXIT, FAULT, READ, SLEEP, TAKEN, Recording
+from faultlock.trace.recording import EXIT, FAULT, GUP, READ, SLEEP, TAKEN, Recording
 from faultlock.trace.replay_plan import (
     KIND_NAMES,
     KINDS,
@@ -30,6 +31,7 @@ from faultlock.trace.store import Trace
 
 CLONE_VM = 0x100
 MAX_PAGES_IN_CACHE = 1 << 23
+MAX_CPUS, MAX_READAHEAD_PAGES = 1024, 1 << 16
 # Advice that the kernel text knows and that changes what later operations meet.
 _ADVICE = {0, 1, 2, 3, 4, 8, 10, 11, 14, 15, 18, 19}
 
@@ -41,12 +43,11 @@ class _Planner:
         residency = Residency()
         self.recording: Recording = reconstruct(trace, residency.observe)
         recording = self.recording
-        limits = readahead_pages(trace)
         self.plan = ReplayPlan(
             name,
-            trace.header.cpu_count or 1,
+            trace.header.cpu_count or _cpus_seen(trace),
             trace.header.kernel_version,
-            limits[-1] if limits else 32,
+            _readahead_limit(trace, recording),
             [max(1, file.pages) for file in recording.files],
             residency.finish(recording),
         )
@@ -59,11 +60,14 @@ class _Planner:
             raise LimitReached(f"{name}: files of {cached:,} pages; too large to replay")
         self.plan.elapsed_ns = recording.elapsed_ns
         self.spaces = PlanSpaces(recording, self.plan, shared_memory_files(trace, recording))
+        self.plan.gaps, self.plan.unknown = gaps(trace), unknown_figures(trace)
+        self._sleeps_are_known = has_any(trace, ("sched_switch",))
         self._readers: dict[tuple[int, int], int] = {}
         self._rows: list[dict[str, int]] = []
         self._device = RecordedDevice()
         self._mms: dict[int, set[int]] = {}
         self._mapped: dict[tuple[int, int], int] = {}
+        self._vmas_of: dict[tuple[int, int], list[Vma]] = {}
 
     # -- operations -----------------------------------------------------------------------
 
@@ -123,6 +127,9 @@ class _Planner:
     def _operation(self, row: dict[str, Any]) -> None:
         """Append what a recorded operation becomes; time computed before it is never lost."""
         kind, compute_ns = row["kind"], row["compute_ns"]
+        if not self._sleeps_are_known:
+            self._rows.append({**_NOTHING, **self._slept(compute_ns)})
+            compute_ns = 0
         made = {**_NOTHING, "compute_ns": compute_ns}
         if kind == FAULT and row["vma"] >= 0:
             page, _ = self.spaces.span(row["mm"], row["address"] // PAGE * PAGE, PAGE)
@@ -132,6 +139,8 @@ class _Planner:
                 made.update(io_ns=row["blocked_ns"], io_index=row["index"])
             elif row["awaited_ns"]:
                 made.update(io_ns=row["awaited_ns"], io_index=row["awaited_index"])
+        elif kind == GUP and (row["mm"], row["file"]) in self._vmas_of:
+            self._populate(row, made)
         elif kind == READ and row["file"] >= 0 and row["index"] >= 0:
             reader = self._reader(row)
             pages = max(1, min(row["length"], 1 << 16))
@@ -158,6 +167,18 @@ class _Planner:
 
     def _slept(self, ns: int) -> dict[str, int]:
         return {"kind": KINDS["sleep"], "sleep_us": ns // 1000} if ns >= 1000 else {"kind": 0}
+
+    def _populate(self, row: dict[str, Any], made: dict[str, int]) -> None:
+        """A fault without a trap: the address is where the page is mapped then."""
+        for vma in self._vmas_of[row["mm"], row["file"]]:
+            address = vma.start + row["index"] * PAGE - vma.offset
+            alive = vma.created_ns <= row["start_ns"] and not 0 <= vma.removed_ns < row["start_ns"]
+            if alive and vma.start <= address < vma.end:
+                page, _ = self.spaces.span(row["mm"], address, PAGE)
+                made.update(kind=KINDS["kernel_fault"], address=page, pages=1)
+                if row["missed"] and row["blocked_ns"]:
+                    made.update(io_ns=row["blocked_ns"], io_index=row["index"])
+                return
 
     def _clone(self, row: dict[str, Any], made: dict[str, int]) -> None:
         child = self.recording.threads[row["child"]]
@@ -232,6 +253,7 @@ class _Planner:
                 found = self.spaces.open(vma.open_file.number)
                 if found >= 0:
                     self._mapped.setdefault((vma.mm, vma.open_file.file), found)
+                    self._vmas_of.setdefault((vma.mm, vma.open_file.file), []).append(vma)
 
     def _mapped_by(self, row: dict[str, Any], process: int) -> int:
         for mm in sorted(self._mms.get(process, set()) | {row["mm"]}):
@@ -273,8 +295,13 @@ def vm_prot(prot: int) -> tuple[bool, bool, bool]:
 def plan_replay(trace: Trace, name: str) -> ReplayPlan:
     """What a simulation of the recording starts from.
 
-    Raises LimitReached when the recording is too large to replay.
+    Raises FaultlockError when it has no faults, LimitReached when it is too large to replay.
     """
+    if not has_any(trace, ("page_fault_user", "page_fault_kernel")):
+        raise FaultlockError(
+            f"{name}: no page_fault_user events, so there is nothing to replay; record "
+            "exceptions:page_fault_user and page_fault_kernel, too"
+        )
     planner = _Planner(trace, name)
     rows = planner.recording.operations.sort("thread", "start_ns", "end_ns", maintain_order=True)
     table = rows.to_dicts()
@@ -285,10 +312,29 @@ def plan_replay(trace: Trace, name: str) -> ReplayPlan:
     return planner.plan
 
 
+def _cpus_seen(trace: Trace) -> int:
+    """CPUs that the events name, when the recording does not say how many there were."""
+    highest = [cast(int, table["cpu"].max()) for table in trace.tables.values() if len(table)]
+    return min(max(highest, default=0) + 1, MAX_CPUS)
+
+
+def _readahead_limit(trace: Trace, recording: Recording) -> int:
+    """ra_pages: as the events print it, of the recorder's devices, or for the longest read."""
+    limits = readahead_pages(trace) or [
+        size // PAGE for size in sorted(trace.header.readahead_bytes.values()) if size >= PAGE
+    ]
+    if limits:
+        return min(limits[-1], MAX_READAHEAD_PAGES)
+    operations = recording.operations
+    faults = operations.filter(operations["kind"] == FAULT)
+    longest = cast(int, faults["pages_added"].max() or 0)
+    return min(max(32, 1 << (longest - 1).bit_length()), MAX_READAHEAD_PAGES)
+
+
 def _recorded_figures(planner: _Planner) -> None:
     """What the replay is held against, and how long reads took."""
     operations, plan = planner.recording.operations, planner.plan
-    faults = operations.filter(operations["kind"] == FAULT)
+    faults = operations.filter(operations["kind"].is_in([FAULT, GUP]))
     # Pages that appear in the page cache without readahead were written, not read.
     reads = operations.filter((operations["kind"] != READ) | (operations["windows"] > 0))
     plan.recorded = {

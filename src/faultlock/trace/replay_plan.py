@@ -115,4 +115,6 @@ class ReplayPlan:
     reads: Reads = field(default_factory=list)
     device: RecordedDevice = field(default_factory=RecordedDevice)
     recorded: dict[str, float] = field(default_factory=dict)
+    gaps: list[str] = field(default_factory=list)  # what the recording lacks
+    unknown: set[str] = field(default_factory=set)  # figures that it cannot tell therefore
     recorded_threads: list[ThreadTimes] = field(default_factory=list)
