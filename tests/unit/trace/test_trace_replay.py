@@ -87,6 +87,7 @@ def test_a_touch_without_a_mapping_is_counted(tmp_path: Path) -> None:
     script.call(0, MMAP.format(0, 0x2000, 3, 0x22, NO_FILE), 1, 0x700000)
     script.fault(10, 0x700000, 0x6)
     script.call(20, "sys_munmap(addr: 0x700000, len: 0x2000)", 21, 0)
+    script.switch(30, 41, "S", 0)
     trace = script.trace(tmp_path)
     plan = plan_replay(trace, "script")
     plan.operations["kind"][0] = 0  # the mmap did not happen
@@ -145,6 +146,7 @@ def test_the_work_of_anonymous_faults_is_not_counted_twice(tmp_path: Path) -> No
     script.call(0, MMAP.format(0, count * 4096, 3, 0x22, NO_FILE), 1, 0x700000)
     for page in range(count):
         script.fault(10 + page * step_us, 0x700000 + page * 4096, 0x6)
+    script.switch(11 + count * step_us, 41, "S", 0)
     plan, replayed = replay(script, tmp_path)
     fault = replayed.result.actors["fault"]
     costs = load_costs("qemu-icount").costs
