@@ -90,10 +90,10 @@ def _wake_rcu(engine: Engine, step: Step, cpu: int) -> None:
 @compiled
 def _tick(engine: Engine, step: Step, cpu: int) -> None:
     scalars = engine.scalars
-    if engine.current[cpu] == 0 and engine.queue_length[cpu] == 0:
-        if not scalars[a.RCU_CALLBACKS]:
-            engine.ticking[cpu] = 0  # an idle CPU stops its tick
-            return
+    idle = engine.current[cpu] == 0 and engine.queue_length[cpu] == 0
+    if idle and not scalars[a.RCU_CALLBACKS]:
+        engine.ticking[cpu] = 0  # an idle CPU stops its tick
+        return
     scalars[a.IRQ_TIME] += scalars[a.COST_TICK]
     update_current(engine, cpu)
     if scalars[a.RCU_CALLBACKS]:
