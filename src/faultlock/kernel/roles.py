@@ -16,6 +16,8 @@ TLB_MAIN_HEAP_POSITION = 37
 TLB_STACK_POSITION = (1 << 20) - 1
 TLB_DATA_POSITION = 23
 TLB_MAIN_STACK_POSITION = 36
+MMAP_THRESHOLD_RESULTS = 16384  # 128 KiB: M_MMAP_THRESHOLD
+AREA_PAGES = 1024
 HEAP_HEADER_BYTES = 2896  # heap_info, malloc_state, tcache_perthread_struct of glibc 2.36
 
 
@@ -107,6 +109,7 @@ class Task(Struct, count=N_THREADS):
     heap_position: int  # that page, as far as it matters to the TLB
     heap_bytes: int  # where in it they begin
     heap_results: int  # how many there are
+    area: int  # first page of the mapping they moved to
     shared_data: Const[int]  # page of the program's data that all threads write; -1: none
     shared_stack: Const[int]  # page of the main thread's stack that all threads write; -1: none
     thread_count: Const[int]  # of the process
@@ -153,17 +156,39 @@ def user_heap(task: Task):
     Source: none (the workload)
     Context: user mode
     Returns: nothing
-    Left out: the result's move to a larger chunk after 4,096 of them: the first is used again
+    Left out: the moves to larger chunks of the heap from 4,096 results on: the first is used again
     """
     if task.malloc.arenas >= 0:
         results = task.heap_results
         if results == 0:
             arena_get(task, task.malloc)
         task.heap_results = results + 1
-        page = (task.heap_bytes + results % 4096 * 8) // 4096
-        heap = task.heap
-        position = task.heap_position
-        user_write(heap + page, position + page)
+        if results < MMAP_THRESHOLD_RESULTS:
+            page = (task.heap_bytes + results % 4096 * 8) // 4096
+            heap = task.heap
+            position = task.heap_position
+            user_write(heap + page, position + page)
+        else:
+            user_area(task, results)
+
+
+def user_area(task: Task, results: int):
+    """The thread notes a result when it has so many that the C library gave them a mapping of their own.
+
+    Source: sysmalloc_mmap, mremap_chunk, malloc/malloc.c, glibc 2.36
+    Context: user mode
+    Returns: nothing
+    Left out: mremap when it grows again
+    """
+    if results == MMAP_THRESHOLD_RESULTS:
+        area = vm_mmap_pgoff(None, MAP_ANYWHERE, AREA_PAGES, 0, VM_READ | VM_WRITE | VM_MAYWRITE, False)
+        task.area = area
+        for i in range(0, MMAP_THRESHOLD_RESULTS * 8 // 4096):
+            touch(area + i, True, True)
+    start = task.area
+    if start >= 0:
+        page = start + results * 8 // 4096 % AREA_PAGES
+        user_write(page, page)
 
 
 @atomic

@@ -66,14 +66,16 @@ from faultlock.lang.llvm_module import OUT_WORDS
     RCU_THREAD,
     RCU_ADDRESS,
     EVENT_LIMIT,
+    COST_WAKE_BUSY,
+    COST_QUEUE_LEVEL,
     N_SCALARS,
-) = range(50)
+) = range(52)
 
 # states of a thread
 NEW, RUNNABLE, RUNNING, BLOCKED, ASLEEP, FINISHED = range(6)
 
-# values of Engine.delayed besides 0 (not) and 1 (asleep, its dequeue delayed)
-TO_BE_BORN, DEAD = 2, 3
+# Engine.life of a thread that stands for one child after the other
+ALIVE, TO_BE_BORN, DEAD = range(3)
 
 RCU_TICKS = 2  # ticks that a callback keeps the grace-period thread busy: it starts, it ends
 
@@ -143,7 +145,8 @@ class Engine(NamedTuple):
     deadline: np.ndarray[Any, Any]
     vlag: np.ndarray[Any, Any]
     on_rq: np.ndarray[Any, Any]
-    delayed: np.ndarray[Any, Any]
+    delayed: np.ndarray[Any, Any]  # 1: asleep, but its dequeue is delayed
+    life: np.ndarray[Any, Any]
     left: np.ndarray[Any, Any]
     unit: np.ndarray[Any, Any]
     random: np.ndarray[Any, Any]
@@ -217,7 +220,8 @@ SHAPES: tuple[tuple[tuple[str | int, ...], str], ...] = (
     (("timer",), "heap_time heap_order heap_soft heap_kind heap_who"),
     (
         ("thread",),
-        "state cpu_of vruntime deadline vlag on_rq delayed left unit random op op_since io_time "
+        "state cpu_of vruntime deadline vlag on_rq delayed life left unit random op op_since "
+        "io_time "
         "io_index op_ended round_since wait_since wait_struct wait_reference wait_label wait_root "
         "wait_depth",
     ),

@@ -237,8 +237,8 @@ def _run_thread(engine: Engine, step: Step, run: Step, cpu: int) -> None:
             error = ENDLESS if code < 0 else (ASSERTION if code == FAILED else BROKEN_MODEL)
             fail(engine, error, engine.out[1])
             return
-        dead = code == FINISHED or engine.delayed[thread] == a.DEAD
-        engine.delayed[thread] = 0
+        dead = code == FINISHED or engine.life[thread] == a.DEAD
+        engine.life[thread] = a.ALIVE
         dequeue_current(engine, cpu, dead)
         engine.overhead[cpu] += scalars[a.COST_BLOCK]
         _schedule(engine, cpu, thread)

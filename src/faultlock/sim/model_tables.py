@@ -128,6 +128,8 @@ def engine_costs(engine: a.Engine, costs: CostTable) -> None:
         (a.COST_TIMER, "engine_timer"),
         (a.COST_TICK, "engine_tick"),
         (a.COST_WAKE, "engine_wake"),
+        (a.COST_WAKE_BUSY, "engine_wake_busy"),
+        (a.COST_QUEUE_LEVEL, "engine_queue_level"),
         (a.COST_SWITCH, "engine_switch"),
         (a.COST_BLOCK, "engine_block"),
         (a.COST_IDLE_EXIT, "engine_idle_exit"),

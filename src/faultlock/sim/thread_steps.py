@@ -45,6 +45,19 @@ def charge(engine: Engine, cpu: int, ns: int) -> None:
 
 
 @compiled
+def _queue_cost(engine: Engine, cpu: int) -> int:
+    """What enqueuing, picking and dequeuing costs more when others are runnable: the check for
+    preemption, and the levels of the red-black tree with its augmented minimum."""
+    if engine.current[cpu] == 0:
+        return 0
+    cost, rest = engine.scalars[a.COST_WAKE_BUSY], engine.queue_length[cpu]
+    while rest > 0:
+        cost += engine.scalars[a.COST_QUEUE_LEVEL]
+        rest >>= 1
+    return cost
+
+
+@compiled
 def make_runnable(engine: Engine, thread: int, by_cpu: int) -> None:
     """try_to_wake_up(): on a queue, with the preemption check; costs the waker time."""
     scalars = engine.scalars
@@ -54,6 +67,7 @@ def make_runnable(engine: Engine, thread: int, by_cpu: int) -> None:
     cpu = engine.cpu_of[thread] if engine.delayed[thread] else choose_cpu(engine, thread)
     engine.cpu_of[thread] = cpu
     settle(engine, cpu)
+    charge(engine, by_cpu, _queue_cost(engine, cpu))
     enqueue(engine, cpu, thread, initial)
     if engine.current[cpu] == 0:
         if engine.overhead[cpu] == 0 and cpu != by_cpu:
@@ -92,8 +106,8 @@ def woken(engine: Engine, step: Step, thread: int, by_cpu: int) -> None:
     engine.out[0] = saved
     if code == BLOCKED:
         return
-    if engine.delayed[thread] == a.TO_BE_BORN:
-        engine.delayed[thread] = 0
+    if engine.life[thread] == a.TO_BE_BORN:
+        engine.life[thread] = a.ALIVE
         engine.state[thread] = a.NEW
         engine.vlag[thread] = 0
     elif thread != scalars[a.RCU_THREAD]:
@@ -137,9 +151,10 @@ def one_record(engine: Engine, step: Step, thread: int, cpu: int, at: int) -> No
             engine, engine.op_actor[x], engine.scalars[a.NOW] - engine.round_since[thread]
         )
     elif role == a.RECORD_TASK_NEW:
-        engine.delayed[x] = a.TO_BE_BORN
+        if engine.state[x] == a.BLOCKED:  # else its last life is not quite over: it goes on
+            engine.life[x] = a.TO_BE_BORN
     elif role == a.RECORD_TASK_DEAD:
-        engine.delayed[thread] = a.DEAD
+        engine.life[thread] = a.DEAD
     elif role == a.RECORD_CALL_RCU:
         engine.scalars[a.RCU_CALLBACKS] = a.RCU_TICKS
 
