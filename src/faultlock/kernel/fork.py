@@ -135,6 +135,7 @@ def copy_page_range(vma: VMA, child: MM):
     """
     if not vma_needs_copy(vma):
         return
+    cpu("fork_anon_vma")
     mm = vma.vm_mm
     end = vma_end(vma)
     start = vma_start(vma)
@@ -145,6 +146,8 @@ def copy_page_range(vma: VMA, child: MM):
         cpu("fork_page_table")
         cpu("fork_pte_slot", part_end - address)
         cpu("fork_pte", copied)
+        if TLB:
+            current.pages_copied += copied
         address = next_page_table(mm, part_end, end)
 
 

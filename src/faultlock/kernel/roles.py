@@ -114,6 +114,7 @@ class Task(Struct, count=N_THREADS):
     shared_stack: Const[int]  # page of the main thread's stack that all threads write; -1: none
     thread_count: Const[int]  # of the process
     child: Const[Thread]  # runs when this thread forks
+    pages_copied: int  # by its last fork
     child_done: Thread  # who waits for the child, or the child when it has exited
     parent_task: Const[Task]  # of a child: its parent's
     start_after_us: Const[int]
@@ -510,6 +511,7 @@ def child():
         cpu("child_exit_stack", task.thread_count)
         cpu("child_exit_heap", task.malloc.arena_count)
         parent = task.parent_task
+        cpu("child_exit_pte", parent.pages_copied)
         child_exits(parent)
         cpu("child_exit_last")
         emit("CALL_RCU")

@@ -15,7 +15,10 @@ def operation_fork(task: Task, operation: Operation):
     fork_heaps(task)
     task.malloc.forks += 1
     cpu("fork")
+    current.pages_copied = 0
     sys_fork()
+    copied = current.pages_copied
+    task.pages_copied = copied
     cpu("fork_exit")
     cpu("fork_wake_child")
     task.child_done = None

@@ -248,6 +248,7 @@ class Thread(Struct, count=N_THREADS):
     wait_granted: bool  # the waker took the lock for us (WQ_FLAG_DONE)
     wait_handoff: bool  # rwsem waiter.handoff_set
     # struct vm_fault
+    pages_copied: Private[int]  # by its last fork (counted only when TLB is not 0)
     vmf_vma: Private[VMA]  # set to None when the fault lock is released: no use after that
     vmf_address: Private[Address]
     vmf_pgoff: Private[Index]
