@@ -154,6 +154,7 @@ def rwsem_down_write_slowpath(sem: RwSemaphore, is_killable: bool) -> bool:
             return True
     if rwsem_write_queue(sem):
         return True
+    emit("RWSEM_QUEUED")
     while True:
         if RWSEM_STEAL == 1:
             waited_long = 0

@@ -96,7 +96,8 @@ EVENT_IO, EVENT_SLEEP, EVENT_TICK, EVENT_STOP = range(4)
     RECORD_IO_TIME,
     RECORD_TASK_DEAD,
     RECORD_CALL_RCU,
-) = range(12)
+    RECORD_RWSEM_QUEUED,
+) = range(13)
 
 # meaning of Engine.choice_role
 (
@@ -108,7 +109,8 @@ EVENT_IO, EVENT_SLEEP, EVENT_TICK, EVENT_STOP = range(4)
     CHOICE_LOWEST,
     CHOICE_ZIPF,
     CHOICE_OWN,
-) = range(8)
+    CHOICE_HANDOFF,
+) = range(9)
 
 # kinds of distributions (columns of Engine.distributions: kind, low, high, sigma, first, count)
 CONSTANT, UNIFORM, EXPONENTIAL, LOGNORMAL, HISTOGRAM = range(5)
@@ -147,6 +149,7 @@ class Engine(NamedTuple):
     on_rq: np.ndarray[Any, Any]
     delayed: np.ndarray[Any, Any]  # 1: asleep, but its dequeue is delayed
     life: np.ndarray[Any, Any]
+    queued_since: np.ndarray[Any, Any]  # when it queued for an rwsem as a writer
     left: np.ndarray[Any, Any]
     unit: np.ndarray[Any, Any]
     random: np.ndarray[Any, Any]
@@ -221,7 +224,7 @@ SHAPES: tuple[tuple[tuple[str | int, ...], str], ...] = (
     (
         ("thread",),
         "state cpu_of vruntime deadline vlag on_rq delayed life left unit random op op_since "
-        "io_time "
+        "queued_since io_time "
         "io_index op_ended round_since wait_since wait_struct wait_reference wait_label wait_root "
         "wait_depth",
     ),

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from faultlock.sim.arrays import (
+    CHOICE_HANDOFF,
     CHOICE_IO_ERROR,
     CHOICE_LOWEST,
     CHOICE_OWN,
@@ -12,10 +13,23 @@ from faultlock.sim.arrays import (
     CHOICE_TIME,
     CHOICE_ZIPF,
     ERROR_PPM,
+    NOW,
+    TICK_NS,
     Engine,
 )
 from faultlock.sim.compiled import compiled
 from faultlock.sim.randoms import below, sample, zipf
+
+
+RWSEM_WAIT_NS = 4_000_000  # RWSEM_WAIT_TIMEOUT, kernel/locking/rwsem.c: rounded up to ticks
+
+
+@compiled
+def handoff_due(engine: Engine, thread: int) -> bool:
+    """Has a writer waited for longer than RWSEM_WAIT_TIMEOUT, as counted in ticks (time_after)?"""
+    tick = engine.scalars[TICK_NS]
+    timeout = engine.queued_since[thread] // tick + (RWSEM_WAIT_NS + tick - 1) // tick
+    return engine.scalars[NOW] // tick > timeout
 
 
 @compiled
@@ -25,6 +39,8 @@ def answer(engine: Engine, thread: int, role: int, low: int, high: int) -> int:
     Times are in the model's unit, microseconds, rounded to the nearest."""
     if high - low <= 1 or role == CHOICE_LOWEST:
         return low
+    if role == CHOICE_HANDOFF:
+        return 1 if handoff_due(engine, thread) else 0
     if role == CHOICE_OWN:
         return min(max(thread, low), high - 1)
     if role == CHOICE_IO_ERROR:

@@ -20,6 +20,7 @@ EVENT_ROLES = {
     "TASK_NEW": a.RECORD_TASK_NEW,
     "TASK_DEAD": a.RECORD_TASK_DEAD,
     "CALL_RCU": a.RECORD_CALL_RCU,
+    "RWSEM_QUEUED": a.RECORD_RWSEM_QUEUED,
     "ROUND_BEGIN": a.RECORD_ROUND_BEGIN,
     "ROUND_END": a.RECORD_ROUND_END,
 }
@@ -28,7 +29,7 @@ CHOICE_ROLES = {
     "io_error": a.CHOICE_IO_ERROR,
     "think_time_us": a.CHOICE_THINK,
     "operation_time_us": a.CHOICE_TIME,
-    "rwsem_handoff_due": a.CHOICE_LOWEST,
+    "rwsem_handoff_due": a.CHOICE_HANDOFF,
     "rwsem_owner_on_cpu": a.CHOICE_LOWEST,
     "zipf_page": a.CHOICE_ZIPF,
     "own_number": a.CHOICE_OWN,

@@ -107,6 +107,8 @@ def parameters_of(workload: Workload, plan: Plan, threads: int, operations: int)
         "N_VCPUS": vcpus,
         "N_ASYNC_PF": 64 * vcpus,
         "FORK_CHILD": 0,
+        "RWSEM_STEAL": 1,
+        "RWSEM_HANDOFF": 1,
         "N_HEAPS": 1 + max((len(p.arenas) for p in plan.processes.values()), default=0),
         "TLB": 1,
         "TLB_SLOTS": 1024,

@@ -155,6 +155,8 @@ def one_record(engine: Engine, step: Step, thread: int, cpu: int, at: int) -> No
             engine.life[x] = a.TO_BE_BORN
     elif role == a.RECORD_TASK_DEAD:
         engine.life[thread] = a.DEAD
+    elif role == a.RECORD_RWSEM_QUEUED:
+        engine.queued_since[thread] = engine.scalars[a.NOW]
     elif role == a.RECORD_CALL_RCU:
         engine.scalars[a.RCU_CALLBACKS] = a.RCU_TICKS
 
