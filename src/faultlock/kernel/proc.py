@@ -68,6 +68,11 @@ def show_smaps_rollup(mm: MM) -> errno_t:
             mmap_read_unlock(mm)
             if not mmap_read_lock_killable(mm):
                 return -EINTR
+            vma = find_vma(mm, address)
+            if vma is None:
+                break
+            smap_gather_stats(vma)  # before the lock is looked at again: two VMAs in one go
+            address = vma.vm_end
     mmap_read_unlock(mm)
     return 0
 
