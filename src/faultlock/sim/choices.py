@@ -20,7 +20,6 @@ from faultlock.sim.arrays import (
 from faultlock.sim.compiled import compiled
 from faultlock.sim.randoms import below, sample, zipf
 
-
 RWSEM_WAIT_NS = 4_000_000  # RWSEM_WAIT_TIMEOUT, kernel/locking/rwsem.c: rounded up to ticks
 
 

@@ -116,13 +116,13 @@ def fill_tables(
             engine.scalars[a.FOLIO_KIND] = kind
         engine.kind_struct[kind] = program.structs[target].number
         engine.kind_offset[kind] = offset
-    engine_costs(engine, costs)
-    return missing
+    return missing + engine_costs(engine, costs)
 
 
-def engine_costs(engine: a.Engine, costs: CostTable) -> None:
-    """The costs that no line of the model names: interrupts, wake-ups, switches."""
-    scalars = engine.scalars
+def engine_costs(engine: a.Engine, costs: CostTable) -> list[str]:
+    """The costs that no line of the model names: interrupts, wake-ups, switches.  Returns names
+    of unknown costs."""
+    scalars, missing = engine.scalars, []
     for index, name in (
         (a.COST_IRQ_ENTRY, "engine_irq_entry"),
         (a.COST_IRQ_EXIT, "engine_irq_exit"),
@@ -135,7 +135,11 @@ def engine_costs(engine: a.Engine, costs: CostTable) -> None:
         (a.COST_BLOCK, "engine_block"),
         (a.COST_IDLE_EXIT, "engine_idle_exit"),
     ):
-        scalars[index] = round(costs.costs[name].ns)
+        if name in costs.costs:
+            scalars[index] = round(costs.costs[name].ns)
+        else:
+            missing.append(name)
     scalars[a.TICK_NS] = costs.tick_ns
     scalars[a.SLACK_NS] = costs.timer_slack_ns
     scalars[a.SLICE_NS] = costs.slice_ns
+    return missing

@@ -28,6 +28,7 @@ MACHINE = {"tick_ns": 4_000_000, "slice_ns": 750_000, "timer_slack_ns": 50_000}
 ENGINE_COSTS = {
     "engine_irq_entry": 600, "engine_irq_exit": 400, "engine_timer": 150, "engine_tick": 2000,
     "engine_wake": 1300, "engine_switch": 1000, "engine_block": 1500, "engine_idle_exit": 1700,
+    "engine_wake_busy": 0, "engine_queue_level": 0,
 }  # fmt: skip
 
 
