@@ -150,6 +150,7 @@ def test_page_mkwrite_of_a_truncated_page_faults_again() -> None:
     assert run.holds(1) == "ref, fault lock"
     run.until(1, "mm_account_fault")
     assert run.holds(1) == FAULT_LOCK and run.get("MM", 1, "pte") == 0
+    assert run.local(1, "handle_mm_fault", "ret") == 0x100, "NOPAGE"
 
 
 @drives("4.2.2")

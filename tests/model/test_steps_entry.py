@@ -86,6 +86,7 @@ def test_2_2_3_to_6_a_user_mode_trap_needs_only_the_vma_lock() -> None:
     assert run.get("Thread", 1, "vmf_flags") == DEFAULT | USER | VMA_LOCK
     run.over(1, "2.2.5")
     assert run.fault_lock(1) == "vma", "handle_mm_fault came back without RETRY"
+    assert run.get("Thread", 1, "attempts") == 1
     run.to(1, "2.2.6")
     assert run.fault_lock(1) == "" and counters(run) == "PGFAULT 1, MIN_FLT 1"
     assert trap(run) == MAPPED
@@ -100,6 +101,7 @@ def test_2_2_3_null_counts_an_abort_and_calls_no_handler() -> None:
     run.to(1, "2.2.8")
     assert counters(run) == "VMA_LOCK_ABORT 1" and run.holds(1) == NOTHING
     assert run.get("Thread", 1, "attempts") == 0
+    assert run.local(1, "fault_with_mmap_lock", "flags") == DEFAULT | USER, "no TRIED"
 
 
 @drives("2.2.4")
@@ -180,6 +182,7 @@ def test_2_2_11_retry_without_a_signal_locks_again_with_tried() -> None:
     run.over(1, "2.2.8")
     assert run.fault_lock(1) == "mmap read"
     assert trap(run) == MAPPED and counters(run) == "PGFAULT 1, MAJ_FLT 1"
+    assert ("FAULT_END", 0, 0x100, 0, 1) in run.events, "NOPAGE of fault-around comes through"
 
 
 @drives("2.2.11")
@@ -208,6 +211,7 @@ def test_2_2_12_completed_ends_without_the_lock() -> None:
     assert run.holds(1) == NOTHING
     assert trap(run) == MAPPED and run.get("Thread", 1, "attempts") == 0
     assert counters(run) == "PGFAULT 1, MIN_FLT 1"
+    assert [event[2] & 0x4000 for event in run.events if event[0] == "FAULT_END"] == [0x4000]
 
 
 @drives("2.2.13")

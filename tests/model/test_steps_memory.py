@@ -309,6 +309,7 @@ def test_4_3s2_passes_retry_through() -> None:
 def test_4_3s4_pte_that_was_set_meanwhile_is_nopage() -> None:
     run = shared_write()
     run.to(1, "4.3s4")
+    assert ("page_mkwrite", 1, 1) not in run.costs, "this file has no page_mkwrite"
     run.set("MM", 1, "pte_flags", PRIVATE_PTE)
     run.over(1, "4.3s4")
     run.to(1, "4.1.5")
