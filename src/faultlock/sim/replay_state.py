@@ -44,7 +44,7 @@ class ReplayBuilder:
             "KERNEL_VERSION": version,
             "N_THREADS": threads,
             "N_MMS": mms,
-            "N_VMAS": 4 * max(plan.mm_map_count, default=1) + vmas + _SPARE_VMAS,
+            "N_VMAS": 2 * sum(plan.mm_map_count) + vmas + _SPARE_VMAS,
             "N_VMAS_PER_MM": max(plan.mm_map_count, default=1) + _SPARE_VMAS,
             "N_FILES": max(1, len(plan.open_files)),
             "N_MAPPINGS": max(1, len(plan.file_pages)),

@@ -16,7 +16,7 @@ from faultlock.trace.source import TextBlock, text_blocks
 from faultlock.trace.store import Trace, TraceHeader, in_order_of_time
 
 _MAX_UNKNOWN_NAMES = 1000
-_MAX_LINES_BEFORE = 1_000_000
+_MAX_LINES_WITHOUT = 1_000_000
 KEPT_LINES = 10
 _ENTRIES = re.compile(r"^# entries-in-buffer/entries-written: (\d{1,18})/(\d{1,18})\s+#P:(\d{1,6})")
 _WITHOUT_SECONDS = re.compile(
@@ -46,6 +46,7 @@ class _Reading:
     unparseable: list[tuple[int, str]] = field(default_factory=list)
     event_count: int = 0
     line_count: int = 0
+    event_line: int = 0  # the last block with an event ends there
     names_count: int = 0
 
     def add(self, block: Block) -> None:
@@ -67,6 +68,14 @@ class _Reading:
             self.names_count += sum(table[c].n_unique() for c in texts if c != "comm")
             table = table.with_columns(pl.col(texts).cast(pl.Categorical))
             self.tables.setdefault(name, []).append(table)
+        if block.tables or block.unknown:
+            self.event_line = self.line_count
+        if self.line_count - self.event_line > _MAX_LINES_WITHOUT:
+            raise FaultlockError(
+                f"{self.path}:{self.event_line + 1}: no event in the next "
+                f"{self.line_count - self.event_line:,} lines; expected text of tracefs `trace`, "
+                "`trace-cmd report` or `perf script`"
+            )
         if self.event_count > MAX_EVENTS:
             raise LimitReached(
                 f"{self.path}: more than {MAX_EVENTS:,} events by line {self.line_count:,}; "
@@ -115,11 +124,6 @@ def _layout(reading: _Reading, text: TextBlock) -> str:
     """The layout of the first block that has one; "" while there is none."""
     layout = detect_layout(pl.Series("text", text.lines[:2000]))
     layout = layout or detect_layout(pl.Series("text", text.lines))
-    if layout is None and text.first_line > _MAX_LINES_BEFORE:
-        raise FaultlockError(
-            f"{reading.path}: no event in its first {text.first_line - 1:,} lines; expected text "
-            "of tracefs `trace`, `trace-cmd report` or `perf script`"
-        )
     return layout or ""
 
 

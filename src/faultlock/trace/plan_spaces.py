@@ -33,9 +33,11 @@ class PlanSpaces:
         """Note every page that anything refers to, then compact."""
         for vma in self.recording.vmas:
             space = self._compact[self._family[vma.mm]]
-            if vma.open_file is not None:
+            if vma.open_file is not None and vma.open_file.file is not None:
                 # An address tells the page of the file by its distance from the mapping's start.
-                space.use_all(vma.start // PAGE, -(-vma.end // PAGE))
+                size = self.recording.files[vma.open_file.file].pages * PAGE - vma.offset
+                end = min(vma.end, vma.start + max(size, 0))
+                space.use_all(vma.start // PAGE, -(-end // PAGE))
             space.use(vma.start // PAGE)
             space.use((vma.end - 1) // PAGE)
         for row in rows:

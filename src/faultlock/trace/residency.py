@@ -7,13 +7,18 @@ found it (or fault-around mapped it), or a readahead window that covered it left
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from faultlock.errors import LimitReached
 from faultlock.trace.reconstruct import reconstruct
 from faultlock.trace.recording import FAULT, READ, Operation, Recording
 from faultlock.trace.store import Trace
 from faultlock.trace.thread_state import ThreadState
 from faultlock.trace.world import World
+
+MAX_PAGES = 1 << 22  # that are followed, 16 GiB of files
+MAX_WINDOW_PAGES = 1 << 28  # of all windows together: bounds the work
 
 
 class Residency:
@@ -29,6 +34,7 @@ class Residency:
         self._not_inserted: list[tuple[int, int]] = []  # looked up by filemap_fault
         self._fault: dict[int, Operation] = {}
         self._windows: dict[int, list[tuple[int, int, int]]] = {}
+        self._pages = self._window_pages = 0
 
     def observe(
         self, world: World, thread: ThreadState | None, event: str, row: tuple[Any, ...]
@@ -48,9 +54,9 @@ class Residency:
             dev, ino, index, order = row[5:9]
             pages = range(index, index + (1 << (order or 0)))
             file = world.file(dev, ino, -1)
-            self._inserted.setdefault(file, set()).update(pages)
+            self._keep(self._inserted.setdefault(file, set()), pages)
             if operation is not None and operation.kind == READ and not operation.length:
-                self.written.setdefault(file, set()).update(pages)
+                self._keep(self.written.setdefault(file, set()), pages)
         elif event == "mm_filemap_fault":
             file, page = world.file(row[5], row[6], -1), row[7]
             if page not in self._inserted.get(file, ()):
@@ -59,6 +65,16 @@ class Residency:
             dev, ino, index, nr_to_read = row[5:9]
             window = (world.file(dev, ino, -1), index, nr_to_read)
             self._windows.setdefault(thread.number, []).append(window)
+
+    def _keep(self, known: set[int], pages: Iterable[int]) -> None:
+        """Add pages to a set.  Raises LimitReached when there are too many of all kinds."""
+        before = len(known)
+        known.update(pages)
+        self._pages += len(known) - before
+        if self._pages > MAX_PAGES:
+            raise LimitReached(
+                f"more than {MAX_PAGES:,} pages of files were used; too large to replay"
+            )
 
     def finish(self, recording: Recording) -> dict[int, set[int]]:
         """Judge what is open; the pages by file."""
@@ -81,12 +97,18 @@ class Residency:
         used = operation.kind == FAULT and operation.file >= 0 and operation.index >= 0
         inserted = self._inserted.get(operation.file, ())
         if used and not operation.missed and operation.index not in inserted:
-            self.resident.setdefault(operation.file, set()).add(operation.index)
+            self._keep(self.resident.setdefault(operation.file, set()), (operation.index,))
 
     def _found(self, file: int, pages: range) -> None:
+        self._window_pages += len(pages)
+        if self._window_pages > MAX_WINDOW_PAGES:
+            raise LimitReached(
+                f"readahead windows of more than {MAX_WINDOW_PAGES:,} pages; too large to replay"
+            )
         if file >= 0:
-            before = set(pages) - self._inserted.get(file, set())
-            self.resident.setdefault(file, set()).update(before)
+            inserted = self._inserted.get(file, set())
+            found = (page for page in pages if page not in inserted)
+            self._keep(self.resident.setdefault(file, set()), found)
 
 
 def shared_memory_files(trace: Trace, recording: Recording) -> set[int]:

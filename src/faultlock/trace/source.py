@@ -13,6 +13,7 @@ import pyarrow as pa
 from faultlock.errors import FaultlockError, LimitReached
 
 BLOCK_BYTES = 8 << 20
+MAX_BLOCK_LINES = 1 << 18
 MAX_LINE_BYTES = 64 << 10
 MAX_TEXT_BYTES = 4 << 30
 
@@ -87,18 +88,25 @@ def text_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[TextBloc
                 # Of a line longer than a block only the beginning matters: it is refused later.
                 rest += chunk[: max(0, MAX_LINE_BYTES + 1 - len(rest))]
                 continue
-            block = _block(rest + head, next_line)
-            next_line += len(block.lines)
-            yield block
+            for block in _blocks(rest + head, next_line):
+                next_line += len(block.lines)
+                yield block
             rest = tail
         if rest:
-            yield _block(rest, next_line)
+            yield from _blocks(rest, next_line)
 
 
-def _block(data: bytes, first_line: int) -> TextBlock:
+def _blocks(data: bytes, first_line: int) -> Iterator[TextBlock]:
     lines = data.decode("utf-8", "replace").split("\n")
+    for first in range(0, len(lines), MAX_BLOCK_LINES):
+        part = lines[first : first + MAX_BLOCK_LINES]
+        yield _block(part, first_line + first, len(data))
+
+
+def _block(lines: list[str], first_line: int, size: int) -> TextBlock:
+    """A block of these lines, which are part of `size` bytes."""
     too_long = 0
-    if len(data) > MAX_LINE_BYTES:
+    if size > MAX_LINE_BYTES:
         for number, line in enumerate(lines):
             if len(line) > MAX_LINE_BYTES:
                 # So that no pattern takes the cut line for a whole one.

@@ -160,14 +160,28 @@ def test_too_many_events_or_too_much_text_is_refused(
         imported(tmp_path, FTRACE * 10)
 
 
-def test_text_without_any_event_is_not_read_to_its_end(
+@pytest.mark.parametrize("before", ["", FTRACE])
+def test_text_without_events_is_not_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    monkeypatch.setattr(importer, "_MAX_LINES_WITHOUT", 1000)
+    monkeypatch.setattr(source, "MAX_BLOCK_LINES", 500)
+    path = tmp_path / "trace.txt"
+    path.write_text(before + "x\n" * 2_000_000)
+    first = 501 if before else 1
+    with pytest.raises(FaultlockError, match=f":{first}: no event in the next 1,[0-9]+ lines"):
+        import_text(path)
+
+
+def test_blocks_have_a_bounded_number_of_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importer, "_MAX_LINES_BEFORE", 10)
+    monkeypatch.setattr(source, "MAX_BLOCK_LINES", 4)
     path = tmp_path / "trace.txt"
-    path.write_text("no event\n" * 2_000_000)
-    with pytest.raises(FaultlockError, match="no event in its first"):
-        import_text(path)
+    path.write_text("".join(f"{number}\n" for number in range(10)))
+    blocks = list(source.text_blocks(path))
+    assert [block.first_line for block in blocks] == [1, 5, 9]
+    assert [line for block in blocks for line in block.lines] == [str(n) for n in range(10)]
 
 
 def test_names_and_files_that_do_not_exist(tmp_path: Path) -> None:

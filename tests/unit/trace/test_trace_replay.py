@@ -11,7 +11,7 @@ from faultlock.errors import LimitReached
 from faultlock.sim.cost import load_costs
 from faultlock.sim.replay import Replayed, simulate_replay
 from faultlock.sim.replay_state import ANONYMOUS_FAULT_COSTS
-from faultlock.trace import compact_addresses
+from faultlock.trace import compact_addresses, residency
 from faultlock.trace.compact_addresses import TABLE, CompactAddresses
 from faultlock.trace.replay import plan_replay
 from faultlock.trace.replay_plan import KINDS, ReplayPlan
@@ -165,3 +165,52 @@ def test_compacted_addresses_are_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     space.use_all(0, 1 << 50)
     with pytest.raises(LimitReached, match="too large"):
         space.finish()
+
+
+def test_a_mapping_much_longer_than_its_file_is_no_obstacle(tmp_path: Path) -> None:
+    script = Script()
+    script.call(0, MMAP.format(0, 1 << 46, 1, 1, 3), 5, 0x700000)
+    script.fault(100, 0x705000, 0x4)
+    script.file(102, "mm_filemap_fault", "ofs=20480")
+    plan = plan_replay(script.trace(tmp_path), "script")
+    assert plan.address_pages < 10 * TABLE
+
+
+@pytest.mark.parametrize(
+    ("event", "text", "limit"),
+    [
+        ("page_cache_ra_unbounded", "index={} nr_to_read=9999 lookahead_size=0", "MAX_PAGES"),
+        ("page_cache_ra_unbounded", "index=1 nr_to_read=9999 lookahead_size=0", "MAX_WINDOW_PAGES"),
+        ("mm_filemap_add_to_page_cache", "pfn=0x1 ofs={}0000000 order=9", "MAX_PAGES"),
+    ],
+)
+def test_pages_that_are_followed_are_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, event: str, text: str, limit: str
+) -> None:
+    monkeypatch.setattr(residency, limit, 10_000)
+    script = Script()
+    script.fault(0, 0x705000, 0x4)
+    script.file(1, "mm_filemap_fault", "ofs=20480")
+    for number in range(1, 40):
+        script.file(number + 1, event, text.format(number * 20_000))
+        script.switch(number + 2, 41, "S", 0)
+    with pytest.raises(LimitReached, match="too large to replay"):
+        plan_replay(script.trace(tmp_path), "script")
+
+
+def test_many_forks_find_room(tmp_path: Path) -> None:
+    script = Script()
+    for page in range(20):
+        text = MMAP.format(0x700000 + page * 0x4000, 0x2000, 1 + 2 * (page % 2), 0x32, NO_FILE)
+        script.call(page, text, page, 0x700000 + page * 0x4000)
+    for number in range(400):
+        at_us = 100 + 10 * number
+        script.event(at_us, "sys_clone(clone_flags: 0x1200011, newsp: 0)")
+        script.event(at_us + 1, f"task_newtask: pid={100 + number} comm=x clone_flags=1200000 "
+                     "oom_score_adj=0")  # fmt: skip
+        script.event(at_us + 2, "sys_clone -> 0x64")
+    script.fault(4999, 0x700000, 0x4)
+    script.switch(5000, 41, "S", 0)
+    _, replayed = replay(script, tmp_path)
+    assert replayed.finished
+    assert replayed.result.actors["fork"].n == 400
