@@ -84,14 +84,52 @@ def test_8_3_3_and_4_what_the_accessed_bits_say(
         assert kept(s) and s.get("MM", 1, "pte", 0) == 1
 
 
-@drives("8.3.4")
-def test_8_3_4_two_accessed_entries_activate() -> None:
-    s = scene()
+TWO_VMAS = "VM_READ)\n    boot_map(mm, file, 8, 4, 0, VM_READ | VM_EXEC"
+
+
+@drives("8.3.3", "8.3.4")
+@pytest.mark.parametrize(("accessed", "verdict"), [(0b00, RECLAIM), (0b01, KEEP), (0b11, ACTIVATE)])
+def test_8_3_4_counts_the_accessed_entries_of_all_vmas(accessed: int, verdict: int) -> None:
+    """An executable mapping that was not used does not activate."""
+    s = scene(TWO_VMAS)
     s.run(1)
-    s.put("MM", 1, "pte_flags", 0, 0)
-    s.reach("8.3.4", 2)
-    assert s.machine.call("folio_judge_references", 1, 2, 1, thread=2) == ACTIVATE
+    s.put("MM", 1, "pte", 1, 8)
+    s.put("MM", 1, "page_table", s.get("MM", 1, "page_table") + 1)
+    s.put("Folio", 1, "mapcount", 2)
+    s.put("Folio", 1, "refcount", 3)
+    for bit, address in enumerate((0, 8)):
+        s.put("MM", 1, "pte_flags", ACCESSED if accessed >> bit & 1 else 0, address)
     s.after("8.3.4", 2)
+    assert s.local(2, "shrink_folio", "references") == verdict
+    assert s.get("MM", 1, "pte_flags", 0) == s.get("MM", 1, "pte_flags", 8) == 0
+
+
+@drives("8.3.4")
+@pytest.mark.parametrize(("mapped", "verdict"), [(True, KEEP), (False, RECLAIM)])
+def test_8_3_4_does_not_wait_for_the_list_of_vmas(mapped: bool, verdict: int) -> None:
+    s = scene()
+    if mapped:
+        s.run(1)
+    s.put("RwSemaphore", s.semaphore("Mapping", "i_mmap_rwsem"), "writer", 1)
+    s.after("8.3.4", 2)
+    assert s.local(2, "shrink_folio", "references") == verdict
+    assert s.get("MM", 1, "pte_flags", 0) == (ACCESSED if mapped else 0)
+
+
+@drives("8.3.1")
+def test_8_3_1_a_folio_that_left_the_lru_meanwhile_is_not_isolated() -> None:
+    s = scene()
+    s.reach("8.3.1", 2)
+    s.put("Folio", 1, "lru", 0)
+    s.after("8.3.1", 2)
+    s.until(2, "reclaimer")
+    assert s.get("Folio", 1, "refcount") == 1 and not s.saw("8.3.2")
+    s = scene()
+    s.choices["reclaim_folio"] = 0
+    s.run(2)
+    assert not s.saw("8.3.1") and cached(s, 0), "nothing is there to be isolated"
+    s = scene()
+    s.after("8.3.1", 2)
 
 
 @drives("8.3.5")

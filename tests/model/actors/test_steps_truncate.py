@@ -166,6 +166,17 @@ def test_8_2_3_writes_back_what_is_dirty_from_the_start_on() -> None:
     assert s.get("Folio", 2, "writeback") == 0 and cached(s) == [0, 2]
 
 
+@drives("8.2.3")
+def test_8_2_3_comes_after_direct_io_and_invalidate_lock() -> None:
+    s = scene("ext4_collapse_range(the_mapping(), 1, 2)", DIRECT)
+    while s.get("Mapping", 1, "i_dio_count") == 0:
+        s.step(3)
+    s.step(3)
+    assert s.run(2).startswith("inode_dio_wait") and s.held(2) == {"i_rwsem"}
+    s.run(3)
+    assert s.after("8.2.3", 2) == BOTH
+
+
 @drives("8.2.4")
 def test_8_2_4_unmaps_once_private_copies_stay_and_empties_the_range() -> None:
     s = scene(PUNCH)
