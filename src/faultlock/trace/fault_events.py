@@ -139,7 +139,7 @@ class FaultEvents:
     def _readahead_request(
         self, thread: ThreadState, dev: int, ino: int, index: int, req_count: int, *_: int
     ) -> None:
-        self._readahead(thread, dev, ino, index, req_count)
+        self._readahead(thread, dev, ino, index, req_count, asked=True)
 
     def _readahead_unbounded(
         self, thread: ThreadState, dev: int, ino: int, index: int, nr_to_read: int, _: int
@@ -167,11 +167,17 @@ class FaultEvents:
             self._world.boundaries.window(operation, index, size, async_size, ra_pages)
 
     def _readahead(
-        self, thread: ThreadState, dev: int, ino: int, index: int, pages: int
+        self,
+        thread: ThreadState,
+        dev: int,
+        ino: int,
+        index: int,
+        pages: int,
+        asked: bool = False,
     ) -> Operation:
         before = thread.fault
         operation = thread.readahead_event(
-            self._world.now_ns, self._world.file(dev, ino, -1), index, pages
+            self._world.now_ns, self._world.file(dev, ino, -1), index, pages, asked
         )
         if before is not None and before is not operation:
             self._world.resolve(thread, before)
@@ -180,7 +186,8 @@ class FaultEvents:
     def _get_pages(
         self, thread: ThreadState, dev: int, ino: int, index: int, last_index: int
     ) -> None:
-        operation = self._readahead(thread, dev, ino, index, max(0, last_index + 1 - index))
+        pages = max(0, last_index + 1 - index)
+        operation = self._readahead(thread, dev, ino, index, pages, asked=True)
         operation.length = max(operation.length, last_index + 1 - operation.index)
 
     def _page_added(

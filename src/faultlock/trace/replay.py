@@ -143,7 +143,8 @@ class _Planner:
             self._populate(row, made)
         elif kind == READ and row["file"] >= 0 and row["index"] >= 0:
             reader = self._reader(row)
-            pages = max(1, min(row["length"], 1 << 16))
+            left = self.recording.files[row["file"]].pages - row["index"]
+            pages = max(1, min(row["length"], left, 1 << 16))
             made.update(kind=KINDS["read"], file=reader, pgoff=row["index"], pages=pages)
             io_ns = min(row["blocked_ns"], self._device.read_ns(row["pages_added"]))
             made.update(io_ns=io_ns, io_index=row["index"] + pages)

@@ -250,13 +250,18 @@ class ThreadState:
             fault.map_pages += 1
         self.touch(now_ns, waits=is_fault)
 
-    def readahead_event(self, now_ns: int, file: int, index: int, pages: int) -> Operation:
-        """A readahead window or a read request; the operation that it belongs to."""
+    def readahead_event(
+        self, now_ns: int, file: int, index: int, pages: int, asked: bool
+    ) -> Operation:
+        """A readahead window, or (asked) a request for pages; the operation that it belongs to."""
         fault = self.fault
         if fault is not None and fault.kind in (FAULT, GUP):
             own = fault.filemap_faults > 0 and fault.file == file and self._waits
         else:
             own = fault is not None and fault.file == file
+            if own and asked and fault is not None and fault.kind == READ and fault.length:
+                # A request elsewhere in the file is another read(2).
+                own = fault.index <= index <= fault.index + fault.length
         if not own or fault is None:
             fault = self.begin_fault(READ, now_ns)
             fault.file, fault.index, fault.length = file, index, pages
