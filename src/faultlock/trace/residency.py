@@ -18,6 +18,7 @@ from faultlock.trace.thread_state import ThreadState
 from faultlock.trace.world import World
 
 MAX_PAGES = 1 << 22  # that are followed, 16 GiB of files
+_LONGEST = 1 << 16
 MAX_WINDOW_PAGES = 1 << 28  # of all windows together: bounds the work
 
 
@@ -33,6 +34,7 @@ class Residency:
         self._inserted: dict[int, set[int]] = {}
         self._not_inserted: list[tuple[int, int]] = []  # looked up by filemap_fault
         self._fault: dict[int, Operation] = {}
+        self._used: dict[int, set[int]] = {}
         self._windows: dict[int, list[tuple[int, int, int]]] = {}
         self._pages = self._window_pages = 0
 
@@ -57,6 +59,12 @@ class Residency:
             self._keep(self._inserted.setdefault(file, set()), pages)
             if operation is not None and operation.kind == READ and not operation.length:
                 self._keep(self.written.setdefault(file, set()), pages)
+        elif event in ("mm_filemap_map_pages", "mm_filemap_get_pages"):
+            file, first, last = world.file(row[5], row[6], -1), row[7], row[8]
+            if file >= 0 and 0 <= last - first < _LONGEST:
+                last = min(last, max(world.recording.files[file].pages - 1, first))
+                self._follow(last + 1 - first)
+                self._keep(self._used.setdefault(file, set()), range(first, last + 1))
         elif event == "mm_filemap_fault":
             file, page = world.file(row[5], row[6], -1), row[7]
             if page not in self._inserted.get(file, ()):
@@ -65,6 +73,14 @@ class Residency:
             dev, ino, index, nr_to_read = row[5:9]
             window = (world.file(dev, ino, -1), index, nr_to_read)
             self._windows.setdefault(thread.number, []).append(window)
+
+    def _follow(self, pages: int) -> None:
+        """So many pages are looked at.  Raises LimitReached when it becomes too much work."""
+        self._window_pages += pages
+        if self._window_pages > MAX_WINDOW_PAGES:
+            raise LimitReached(
+                f"windows and reads of more than {MAX_WINDOW_PAGES:,} pages; too large to replay"
+            )
 
     def _keep(self, known: set[int], pages: Iterable[int]) -> None:
         """Add pages to a set.  Raises LimitReached when there are too many of all kinds."""
@@ -80,6 +96,9 @@ class Residency:
         """Judge what is open; the pages by file."""
         for thread, operation in list(self._fault.items()):
             self._judge(thread, operation)
+        for file, pages in self._used.items():
+            # Ranges of fault-around and of read(2). What was not there was read, or not needed.
+            self.resident.setdefault(file, set()).update(pages - self._inserted.get(file, set()))
         limits = {file.number: file.pages for file in recording.files}
         return {
             file: {page for page in pages if page < max(limits[file], 1)}
@@ -93,18 +112,14 @@ class Residency:
     def _judge(self, thread: int, operation: Operation) -> None:
         """What an operation that is over says about pages that were never inserted."""
         for file, index, pages in self._windows.pop(thread, []):
-            self._found(file, range(index, index + min(pages, 1 << 16)))
+            self._found(file, range(index, index + min(pages, _LONGEST)))
         used = operation.kind == FAULT and operation.file >= 0 and operation.index >= 0
         inserted = self._inserted.get(operation.file, ())
         if used and not operation.missed and operation.index not in inserted:
             self._keep(self.resident.setdefault(operation.file, set()), (operation.index,))
 
     def _found(self, file: int, pages: range) -> None:
-        self._window_pages += len(pages)
-        if self._window_pages > MAX_WINDOW_PAGES:
-            raise LimitReached(
-                f"readahead windows of more than {MAX_WINDOW_PAGES:,} pages; too large to replay"
-            )
+        self._follow(len(pages))
         if file >= 0:
             inserted = self._inserted.get(file, set())
             found = (page for page in pages if page not in inserted)
