@@ -65,7 +65,8 @@ think = "exponential(100ms)"
 
 def measure(case: tuple[int, int, int, float]) -> tuple[int, float, float, int]:
     """(events, seconds of set-up, ns per event, MiB at most) of one case."""
-    from faultlock.sim.run import advance, collect, prepare
+    from faultlock.sim.result import collect
+    from faultlock.sim.run import advance, prepare
     from faultlock.workload.library import loads
 
     threads, vmas, pages, seconds = case

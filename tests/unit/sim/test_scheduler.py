@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from faultlock.sim import arrays as a
 from faultlock.sim import scheduler
 from tests.unit.sim.small_engine import bare
@@ -77,7 +79,7 @@ def test_a_dead_task_leaves_at_once() -> None:
     assert engine.delayed[1] == 0 and engine.on_rq[1] == 0
 
 
-def _delayed_sleeper() -> tuple[a.Engine, object]:
+def _delayed_sleeper() -> tuple[a.Engine, Any]:
     """Thread 1 ran 10 us, slept and stays queued; thread 2 is current."""
     engine, handle = bare()
     scheduler.enqueue(handle, 0, 1, False)
