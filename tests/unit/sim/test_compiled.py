@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 import warnings
 from typing import Any
 
@@ -181,3 +183,9 @@ def test_no_function_of_the_engine_is_written_for_nothing() -> None:
     for function in functions.values():
         if function.module in engine_files:
             assert f" @{function.name}(" in text, function.name
+
+
+def test_the_simulator_starts_without_numba() -> None:
+    """It takes half a second to load, in each worker."""
+    code = "import faultlock.sim.run, sys; sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
