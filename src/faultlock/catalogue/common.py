@@ -95,3 +95,72 @@ def thread_ends(number: ThreadCount):
 def has_ended(number: ThreadCount) -> bool:
     """Has it?"""
     return (scenario.ended >> number & 1) == 1
+
+
+# ---- one thing out of fifteen ----------------------------------------------------------------------
+
+
+def cache_actors(actor: Range[0, 15]):
+    """Actors 0 to 5: what fills and empties the page cache."""
+    trap_enter()
+    if actor == 0:
+        do_user_addr_fault(0, False, True)
+    if actor == 1:
+        with atomic:
+            file = open_file(1)
+        ksys_read(file, 0, 1, -1)
+    if actor == 2:
+        ext4_setattr(file_mapping(), 0, False)
+    if actor == 3:
+        ext4_punch_hole(file_mapping(), 0, 1)
+    if actor == 4:
+        reclaim_once()
+    if actor == 5:
+        with atomic:
+            file = open_file(1)
+        collapse_file(file, 0)
+    trap_exit()
+
+
+def address_space_actors(actor: Range[0, 15]):
+    """Actors 6 to 10: what changes the address space."""
+    trap_enter()
+    if actor == 6:
+        vm_mmap_pgoff(None, -1, 1, 0, VM_READ | VM_WRITE, False)
+    if actor == 7:
+        __vm_munmap(0, 1)
+    if actor == 8:
+        do_mprotect(0, 1, 0)
+    if actor == 9:
+        grow = 1
+        sys_mremap(0, 1, grow, True)
+    if actor == 10:
+        do_madvise(0, 1, MADV_DONTNEED)
+    trap_exit()
+
+
+def process_actors(actor: Range[0, 15]):
+    """Actors 11 to 14: fork, exit, readers of /proc."""
+    if actor == 11:
+        sys_fork()
+    if actor == 12:
+        do_exit()
+    if actor == 13:
+        with atomic:
+            mm = current.mm
+        read_proc(mm, ProcFile.MAPS)
+    if actor == 14:
+        with atomic:
+            mm = current.mm
+        read_proc(mm, ProcFile.CMDLINE)
+
+
+def any_actor():
+    """Do one thing that meets the fault path, chosen freely."""
+    actor = choose(0, 15, "actor")
+    if actor < 6:
+        cache_actors(actor)
+    elif actor < 11:
+        address_space_actors(actor)
+    else:
+        process_actors(actor)

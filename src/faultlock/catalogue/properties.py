@@ -43,17 +43,30 @@ def references_of_threads(folio: Folio) -> int:
     return total
 
 
+@atomic
+def entries_that_map(folio: Folio) -> int:
+    """Page table entries that map a folio."""
+    total = 0
+    for mm in each(MM):
+        for address in range(0, N_ADDRESS_PAGES):
+            if mm.pte[address] == folio:
+                total += 1
+    return total
+
+
 @always("S3 reference balance")
 def reference_balance() -> bool:
     """A folio in the page cache has as many references as the cache, page tables and threads
-    hold (one that is not has at least as many: nobody notes who has just made it); a thread in
-    user mode holds none."""
+    hold (one that is not has at least as many: nobody notes who has just made it); its mapcount
+    is the number of entries that map it; a thread in user mode holds none."""
     for thread in each(Thread):
         if thread.kernel_depth == 0:
             if thread.holds_folio is not None or thread.holds_other_folio is not None:
                 return False
     for folio in each(Folio):
         if folio.refcount > 0:
+            if folio.mapcount != entries_that_map(folio):
+                return False
             expected = folio.mapcount + folio.extra_refs + references_of_threads(folio)
             if folio.mapping is not None:
                 expected += 1 << folio.order
@@ -66,7 +79,8 @@ def reference_balance() -> bool:
 
 @always("S4 lock balance")
 def lock_balance() -> bool:
-    """A thread in user mode, or dead, holds no fault lock, invalidate_lock, folio lock or pin."""
+    """A thread in user mode, or dead, holds no fault lock, invalidate_lock, i_rwsem,
+    i_mmap_rwsem, folio lock or pin."""
     for thread in each(Thread):
         if thread.kernel_depth == 0:
             if thread.holds_mmap_lock is not None:
@@ -74,6 +88,8 @@ def lock_balance() -> bool:
             if thread.holds_vma_lock is not None:
                 return False
             if thread.holds_invalidate_lock is not None:
+                return False
+            if thread.holds_i_rwsem is not None or thread.holds_i_mmap_rwsem is not None:
                 return False
             if thread.holds_folio_lock is not None:
                 return False

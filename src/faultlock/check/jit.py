@@ -26,12 +26,17 @@ I32 = ir.IntType(32)
 I64 = ir.IntType(64)
 
 
+COMPILED_WORDS = (b"@compiled", b"@inlined", b"intrinsic")
+
+
 def _compiled_folder() -> str:
     """Where compiled code is kept: numba looks only at the file of a function, not at those of
-    the functions it calls, so the folder's name is a digest of all files of the search."""
+    the functions it calls, so the folder's name is a digest of all files that have any."""
     digest = hashlib.sha256(numba.__version__.encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+        text = path.read_bytes()
+        if any(word in text for word in COMPILED_WORDS):
+            digest.update(text)
     folder = cache_folder() / f"check-{digest.hexdigest()[:16]}"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ connected components are searched in it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,8 +92,8 @@ def _fair_cycle(run: Exploration, alive: Array, need_unfinished: bool) -> Lasso 
         return None
     row = _shallowest(run, component, fair)
     mine = int(component[row])
-    cycle = _closed_walk(run, component, row)
     steppers = int(stepped[mine])
+    cycle = _closed_walk(run, component, row, _bits(steppers))
     open_threads = _bits(int(unfinished[mine]))
     return Lasso(
         row, cycle,
@@ -129,25 +130,40 @@ def edges_of(run: Exploration, row: int) -> list[tuple[int, int]]:
     ]
 
 
-def _closed_walk(run: Exploration, component: Array, root: int) -> list[tuple[int, int]]:
-    """A shortest way from a state back to itself inside its component."""
-    mine = component[root]
+def _closed_walk(run: Exploration, component: Array, root: int,
+                 threads: list[int]) -> list[tuple[int, int]]:
+    """A short way from a state back to itself inside its component on which each of these
+    threads steps: without that it would not be fair to them."""
+    walk: list[tuple[int, int]] = []
+    missing = set(threads)
+    row = root
+    while missing:
+        way = _way(run, component, row, lambda thread, _, left=missing: thread in left)
+        walk += way
+        missing = missing - {thread for thread, _ in way}
+        row = walk[-1][1]
+    if row != root:
+        walk += _way(run, component, row, lambda _, target: target == root)
+    return walk
+
+
+def _way(run: Exploration, component: Array, start: int,
+         wanted: Callable[..., bool]) -> list[tuple[int, int]]:
+    """A shortest way inside a component whose last edge (thread, target) is wanted."""
+    mine = component[start]
     came: dict[int, tuple[int, int]] = {}
-    waiting = [root]
+    waiting = [start]
     for row in waiting:
         for thread, target in edges_of(run, row):
-            if target >= len(component) or component[target] != mine or target in came:
+            if target >= len(component) or component[target] != mine:
                 continue
-            came[target] = (row, thread)
-            if target == root:
-                break
-            waiting.append(target)
-        if root in came:
-            break
-    walk: list[tuple[int, int]] = []
-    row = root
-    while not walk or row != root:
-        before, thread = came[row]
-        walk.append((thread, row))
-        row = before
-    return walk[::-1]
+            if wanted(thread, target):
+                way = [(thread, target)]
+                while row != start:
+                    row, thread, target = *came[row], row
+                    way.append((thread, target))
+                return way[::-1]
+            if target not in came and target != start:
+                came[target] = (row, thread)
+                waiting.append(target)
+    raise AssertionError("a component has no way between two of its states")
