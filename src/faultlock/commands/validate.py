@@ -23,7 +23,6 @@ difference beside each error. Rate and mean are judged where n is 30 or more.
 Facts (one operation beside one fault) are right within 5 % or 0.1 ms; with
 --scenario they are left out."""
 REGIME_REPLICATIONS = 20
-MIN_MEMORY_MIB = 512
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -56,19 +55,9 @@ def _wanted(arguments: argparse.Namespace) -> tuple[list[Group], list[Fact]]:
                 )
         groups = [group for group in groups if group.name in arguments.scenario]
         facts = []
-    enough = [group for group in groups if _memory_mib(group) >= MIN_MEMORY_MIB]
-    if len(enough) < len(groups):
-        console.warn(
-            f"{len(groups) - len(enough)} scenarios with less than {MIN_MEMORY_MIB} MiB of memory "
-            "are left out: memory pressure is not compared yet"
-        )
-    if not enough and not facts:
+    if not groups and not facts:
         raise FaultlockError("nothing to compare; name a measurement file with scenarios or facts")
-    return enough, facts
-
-
-def _memory_mib(group: Group) -> int:
-    return int(group.measurement.get("memory_mib", MIN_MEMORY_MIB))
+    return groups, facts
 
 
 def result_of(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -10,7 +10,10 @@ PAGE_BYTES = 4096
 VMA_SPARE = 64  # for mmap, split and the like
 MAX_REFCOUNT = (1 << 31) - 1
 MAX_SIMULATED_CPUS = 1024
-KERNEL_SHARE_PAGES = 12_000  # memory the kernel itself needs when the workload does not say
+# Memory that no file page gets, when the workload does not say: /proc/meminfo of a guest of 128 MiB
+# under pressure; and what a thread takes (kernel stack, task, page tables, stack, heap).
+KERNEL_SHARE_PAGES = 8_480
+THREAD_PAGES = 10
 
 KINDS = {
     "touch": "TOUCH",
@@ -72,7 +75,8 @@ def memory_pages(workload: Workload) -> int:
     if cache.limit_bytes:
         # Above memory.high the charging task reclaims what it took: the lower of the two rules.
         return min(cache.high_bytes or cache.limit_bytes, cache.limit_bytes) // PAGE_BYTES
-    kernel = cache.kernel_bytes // PAGE_BYTES or KERNEL_SHARE_PAGES
+    threads = sum(group.count for group in workload.threads)
+    kernel = cache.kernel_bytes // PAGE_BYTES or KERNEL_SHARE_PAGES + THREAD_PAGES * threads
     return max(workload.machine.memory_bytes // PAGE_BYTES - kernel, 1024)
 
 
