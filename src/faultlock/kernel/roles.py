@@ -12,6 +12,7 @@ N_OPERATIONS: Param = 1
 N_HEAPS: Param = 1  # most heaps of a process
 MAX_TIME_US: Param = 2000000000
 HEAP_CHUNK_BYTES = 32784  # what the C library gives for the first 4,096 results of a thread
+TLB_CHILD = 20  # pages of text and data that a child uses
 TLB_MAIN_HEAP_POSITION = 37
 TLB_STACK_POSITION = (1 << 20) - 1
 TLB_DATA_POSITION = 23
@@ -499,15 +500,16 @@ def child():
     task: Task = choose(1, N_THREADS + 1, "own_number")
     while True:
         wait(current.wait_granted)
-        switch_mm()
+        switch_mm(0)
         cpu("child_start")
-        switch_mm()
+        switch_mm(0)
         cpu("child_stack", task.thread_count)
-        switch_mm()
+        switch_mm(0)
         cpu("child_heap", task.malloc.arena_count)
-        switch_mm()
+        # It writes to every thread's stack (the list of threads) and heap (locks) before it exits.
+        switch_mm(TLB_CHILD + task.thread_count + task.malloc.arena_count)
         cpu("child_exit_base")
-        switch_mm()
+        switch_mm(0)
         cpu("child_exit_stack", task.thread_count)
         cpu("child_exit_heap", task.malloc.arena_count)
         parent = task.parent_task

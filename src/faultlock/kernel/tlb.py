@@ -63,8 +63,8 @@ def flush_tlb():
 
 
 @atomic
-def switch_mm():
-    """A CPU has changed to another address space.
+def switch_mm(used: int):
+    """A CPU has changed to another address space, after `used` entries more in the one it leaves.
 
     Source: switch_mm_irqs_off, arch/x86/mm/tlb.c, 6.12
     Context: the child of a fork: nobody else runs in another address space here
@@ -72,6 +72,7 @@ def switch_mm():
     Left out: address space identifiers (PCID)
     """
     if TLB_FLUSHED_BY_SWITCH:
+        tlb.used += used
         flush_tlb()
 
 
