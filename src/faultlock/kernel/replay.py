@@ -30,6 +30,9 @@ class ReplayOperation(Struct, count=N_REPLAY_OPERATIONS):
 
     kind: Const[Range[0, 31]]
     next_operation: Const[ReplayOperation]
+    needs: Const[ReplayOperation]  # of another thread, which comes first
+    done: bool
+    first_waiter: Thread  # threads whose next operation needs this one
     compute_ns: Const[int]  # on the CPU before it
     sleep_us: Const[int]
     io_ns: Const[int]  # how long the read of it took, 0: as the device does
@@ -55,6 +58,42 @@ class ReplayThread(Struct, count=N_THREADS):
     start_after_us: Const[int]
     waits_for_parent: Const[bool]  # a clone or fork of the recording starts it
     vfork_parent: Thread  # sleeps until this thread has its own address space, or is gone
+
+
+@atomic
+def replay_await(needed: ReplayOperation) -> bool:
+    """Get in line for the end of another thread's operation.
+
+    Source: none (the recording: what the threads told each other is not in it)
+    Context: user mode
+    Returns: True: wait; False: it is over
+    Left out: nothing
+    """
+    if needed.done:
+        return False
+    current.wait_woken = False
+    current.wait_next = needed.first_waiter
+    needed.first_waiter = current
+    return True
+
+
+@atomic
+def replay_done(operation: ReplayOperation):
+    """An operation is over: who waits for it goes on.
+
+    Source: none (the recording)
+    Context: user mode
+    Returns: nothing
+    Left out: nothing
+    """
+    operation.done = True
+    thread = operation.first_waiter
+    operation.first_waiter = None
+    while thread is not None:
+        following = thread.wait_next
+        thread.wait_next = None
+        thread.wait_woken = True
+        thread = following
 
 
 @atomic
@@ -276,6 +315,10 @@ def replay_thread():
     operation = task.first_operation
     while operation is not None:
         cpu("replay_compute_ns", operation.compute_ns)
+        if operation.needs is not None:
+            if replay_await(operation.needs):
+                wait(current.wait_woken)
         replay_operation(task, operation)
+        replay_done(operation)
         operation = operation.next_operation
     emit("REPLAY_END")

@@ -184,6 +184,7 @@ class ReplayBuilder:
         if self._reads_take_as_long:
             self._column("io_ns", operations["io_ns"])
             self._column("io_index", operations["io_index"])
+        self._column("needs", operations["needs"])
         for name in ("kind", "sleep_us", "address", "pages", "write", "advice"):
             self._column(name, operations[name])
         for name in ("new_address", "new_pages", "pgoff"):

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from faultlock.trace.events import device_text
-from faultlock.trace.gaps import gaps
+from faultlock.trace.gaps import gaps, readahead_pages
 from faultlock.trace.lock_waits import LockWaits
 from faultlock.trace.reconstruct import reconstruct
 from faultlock.trace.recording import FAULT, READ, SLEEP, TAKEN, Recording
@@ -53,14 +53,6 @@ def describe(trace: Trace, top: int = 10) -> dict[str, Any]:
         "mmap_lock": _mmap_lock(locks),
         "chains": _chains(recording, locks, top),
     }
-
-
-def readahead_pages(trace: Trace) -> list[int]:
-    """The readahead limits (ra_pages) that the events show, pages."""
-    found: set[int] = set()
-    for event in ("page_cache_ra_order", "page_cache_sync_ra", "page_cache_async_ra"):
-        found.update(int(value) for value in trace.table(event)["ra_pages"].unique())
-    return sorted(found)
 
 
 def _fault_kind() -> pl.Expr:

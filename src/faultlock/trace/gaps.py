@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a recording lacks, and what therefore is not known."""
+"""What a recording lacks, what therefore is not known, and what stands in for it."""
 
 from __future__ import annotations
 
+from typing import cast
+
+from faultlock.trace.recording import FAULT, Recording
 from faultlock.trace.store import Trace
+
+PAGE = 4096
+MAX_CPUS, MAX_READAHEAD_PAGES = 1024, 1 << 16
 
 _FAULTS = ("page_fault_user", "page_fault_kernel")
 _READAHEAD = (
@@ -51,3 +57,30 @@ def unknown_figures(trace: Trace) -> set[str]:
     if not has_any(trace, ("mm_filemap_fault",)):
         found |= {"filemap_faults", "major_faults"}
     return found
+
+
+def cpus_seen(trace: Trace) -> int:
+    """CPUs that the events name, when the recording does not say how many there were."""
+    highest = [cast(int, table["cpu"].max()) for table in trace.tables.values() if len(table)]
+    return min(max(highest, default=0) + 1, MAX_CPUS)
+
+
+def readahead_limit(trace: Trace, recording: Recording) -> int:
+    """ra_pages: as the events print it, of the recorder's devices, or for the longest read."""
+    limits = readahead_pages(trace) or [
+        size // PAGE for size in sorted(trace.header.readahead_bytes.values()) if size >= PAGE
+    ]
+    if limits:
+        return min(limits[-1], MAX_READAHEAD_PAGES)
+    operations = recording.operations
+    faults = operations.filter(operations["kind"] == FAULT)
+    longest = cast(int, faults["pages_added"].max() or 0)
+    return min(max(32, 1 << (longest - 1).bit_length()), MAX_READAHEAD_PAGES)
+
+
+def readahead_pages(trace: Trace) -> list[int]:
+    """The readahead limits (ra_pages) that the events show, pages."""
+    found: set[int] = set()
+    for event in ("page_cache_ra_order", "page_cache_sync_ra", "page_cache_async_ra"):
+        found.update(int(value) for value in trace.table(event)["ra_pages"].unique())
+    return sorted(found)

@@ -6,14 +6,14 @@ Numbers of threads, mms, files, open files and operations count from 0.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from faultlock.errors import FaultlockError, LimitReached
 from faultlock.trace.address_space import PAGE, PROT_EXEC, PROT_READ, PROT_WRITE, Vma
-from faultlock.trace.describe import readahead_pages
-from faultlock.trace.gaps import gaps, has_any, unknown_figures
+from faultlock.trace.dependencies import dependencies
+from faultlock.trace.gaps import cpus_seen, gaps, has_any, readahead_limit, unknown_figures
 from faultlock.trace.plan_spaces import PlanSpaces
 from faultlock.trace.reconstruct import reconstruct
 from faultlock.trace.recorded_device import RecordedDevice, recorded_device
@@ -31,7 +31,6 @@ from faultlock.trace.store import Trace
 
 CLONE_VM = 0x100
 MAX_PAGES_IN_CACHE = 1 << 23
-MAX_CPUS, MAX_READAHEAD_PAGES = 1024, 1 << 16
 # Advice that the kernel text knows and that changes what later operations meet.
 _ADVICE = {0, 1, 2, 3, 4, 8, 10, 11, 14, 15, 18, 19}
 
@@ -45,9 +44,9 @@ class _Planner:
         recording = self.recording
         self.plan = ReplayPlan(
             name,
-            trace.header.cpu_count or _cpus_seen(trace),
+            trace.header.cpu_count or cpus_seen(trace),
             trace.header.kernel_version,
-            _readahead_limit(trace, recording),
+            readahead_limit(trace, recording),
             [max(1, file.pages) for file in recording.files],
             residency.finish(recording),
         )
@@ -62,6 +61,7 @@ class _Planner:
         self.spaces = PlanSpaces(recording, self.plan, shared_memory_files(trace, recording))
         self.plan.gaps, self.plan.unknown = gaps(trace), unknown_figures(trace)
         self._sleeps_are_known = has_any(trace, ("sched_switch",))
+        self._made_of: dict[int, int] = {}
         self._readers: dict[tuple[int, int], int] = {}
         self._rows: list[dict[str, int]] = []
         self._device = RecordedDevice()
@@ -97,6 +97,7 @@ class _Planner:
                     self._rows.append({**_NOTHING, "kind": KINDS["exec"], "child_mm": mm})
                 first = len(self._rows)
                 self._operation(row)
+                self._made_of[row["position"]] = len(self._rows) - 1
                 # A fault without an event of its own ends unseen: its work is in what follows.
                 if unseen:
                     self._rows[first]["unseen_faults"] = 1
@@ -105,6 +106,8 @@ class _Planner:
             thread.count = len(self._rows) - thread.first
             plan.threads.append(thread)
             plan.recorded_threads.append(times)
+        for position, needed in dependencies(rows).items():
+            self._rows[self._made_of[position]]["needs"] = self._made_of[needed] + 1
         plan.operations = {
             name: np.array([row.get(name, 0) for row in self._rows], dtype=np.int64)
             for name in _COLUMNS
@@ -268,6 +271,7 @@ _RANGE_CALLS = ("mmap", "munmap", "mprotect", "madvise", "mremap")
 _NOTHING = {"compute_ns": 0, "file": -1, "child": -1, "child_mm": -1}
 _COLUMNS = (
     "kind",
+    "needs",
     "unseen_faults",
     "compute_ns",
     "sleep_us",
@@ -305,31 +309,12 @@ def plan_replay(trace: Trace, name: str) -> ReplayPlan:
         )
     planner = _Planner(trace, name)
     rows = planner.recording.operations.sort("thread", "start_ns", "end_ns", maintain_order=True)
-    table = rows.to_dicts()
+    table = [{**row, "position": n} for n, row in enumerate(rows.iter_rows(named=True))]
     _recorded_figures(planner)
     planner.spaces.addresses(table)
     planner.spaces.mms()
     planner.threads(table)
     return planner.plan
-
-
-def _cpus_seen(trace: Trace) -> int:
-    """CPUs that the events name, when the recording does not say how many there were."""
-    highest = [cast(int, table["cpu"].max()) for table in trace.tables.values() if len(table)]
-    return min(max(highest, default=0) + 1, MAX_CPUS)
-
-
-def _readahead_limit(trace: Trace, recording: Recording) -> int:
-    """ra_pages: as the events print it, of the recorder's devices, or for the longest read."""
-    limits = readahead_pages(trace) or [
-        size // PAGE for size in sorted(trace.header.readahead_bytes.values()) if size >= PAGE
-    ]
-    if limits:
-        return min(limits[-1], MAX_READAHEAD_PAGES)
-    operations = recording.operations
-    faults = operations.filter(operations["kind"] == FAULT)
-    longest = cast(int, faults["pages_added"].max() or 0)
-    return min(max(32, 1 << (longest - 1).bit_length()), MAX_READAHEAD_PAGES)
 
 
 def _recorded_figures(planner: _Planner) -> None:

@@ -214,3 +214,40 @@ def test_many_forks_find_room(tmp_path: Path) -> None:
     _, replayed = replay(script, tmp_path)
     assert replayed.finished
     assert replayed.result.actors["fork"].n == 400
+
+
+def test_a_touch_waits_for_the_mapping_of_another_thread(tmp_path: Path) -> None:
+    """Thread 42 sleeps as recorded; 41 needs longer in the replay to make the mapping."""
+    script = Script()
+    script.event(0, "sys_clone(clone_flags: 0x3d0f00, newsp: 0)")
+    script.event(1, "task_newtask: pid=42 comm=app clone_flags=3d0f00 oom_score_adj=0")
+    script.event(2, "sys_clone -> 0x2a")
+    script.switch(10, 0, "R", 42)
+    script.switch(12, 42, "S", 0)
+    script.call(500, MMAP.format(0, 0x4000, 3, 0x22, NO_FILE), 510, 0x700000)
+    script.switch(520, 0, "R", 42)
+    script.fault(530, 0x701000, 0x6, tid=42)
+    script.event(600, "sys_munmap(addr: 0x700000, len: 0x4000)", 41)
+    script.event(601, "sys_munmap -> 0x0", 41)
+    script.call(700, MMAP.format(0, 0x4000, 3, 0x22, NO_FILE), 710, 0x700000, tid=42)
+    script.fault(720, 0x702000, 0x6, tid=42)
+    script.switch(800, 42, "S", 0)
+    script.switch(801, 41, "S", 0)
+    plan = plan_replay(script.trace(tmp_path), "script")
+    operations = plan.operations
+    rows = [
+        (int(kind), int(operations["needs"][row]) - 1)
+        for row, kind in enumerate(operations["kind"])
+        if operations["needs"][row]
+    ]
+    needed = [(kind, int(operations["kind"][row])) for kind, row in rows]
+    assert sorted(needed) == sorted([
+        (KINDS["munmap"], KINDS["fault"]),
+        (KINDS["fault"], KINDS["mmap"]),
+        (KINDS["mmap"], KINDS["munmap"]),
+    ])  # fmt: skip
+    first_mmap = rows[[kind for kind, _ in needed].index(KINDS["fault"])][1]
+    operations["compute_ns"][first_mmap] += 20_000_000
+    replayed = simulate_replay(plan, "drop-retry", DEVICE, cost_factor=0.3)
+    assert replayed.errors == {}
+    assert replayed.figures["elapsed_s"] > 0.020
