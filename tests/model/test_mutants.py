@@ -25,8 +25,7 @@ SAMPLE = ("F2", "F32", "8.1.7", "3.1.6", "8.9.7")
 UNCHANGED = """
 from tests.model import mutants
 table = mutants.load_table()
-mutant = mutants.Mutant("F11", "kernel/signal.py", 1, "")
-outcome, why = mutants.try_mutant(mutant, table["F11"][-1:])
+outcome, why = mutants.try_mutant(mutants.UNCHANGED, table["F11"][-1:])
 print(outcome, why)
 """
 

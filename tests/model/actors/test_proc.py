@@ -44,7 +44,6 @@ def scene(call: str, **parameters: int) -> Scene:
 
 
 @pytest.mark.parametrize(("version", "held"), [(612, {"mmap_lock read"}), (700, {"vma"})])
-@drives("8.8.1")
 def test_maps(version: int, held: set[str]) -> None:
     s = scene("read_proc(current.mm, ProcFile.MAPS)", KERNEL_VERSION=version)
     while 'cpu("maps_vma")' not in s.where(2):

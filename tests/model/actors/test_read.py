@@ -58,7 +58,7 @@ def scene(
     return s
 
 
-@drives("8.4.1", "8.4.2", "8.4.3", "8.4.6")
+@drives("8.4.1", "8.4.2", "8.4.6")
 def test_a_cached_page_is_copied_at_once() -> None:
     s = scene(cache="boot_cache(mapping, 0, 0)")
     s.after("8.4.1", 1)

@@ -99,7 +99,7 @@ def test_a_locked_folio_is_kept() -> None:
     assert s.held(2) == set()
 
 
-@drives("8.3.8", "8.3.9")
+@drives("8.3.8")
 def test_a_reference_of_somebody_else_keeps_the_folio() -> None:
     s = scene()
     s.put("Folio", 1, "refcount", 2)
@@ -112,7 +112,7 @@ def test_a_reference_of_somebody_else_keeps_the_folio() -> None:
     s.assert_balanced()
 
 
-@drives("8.3.6", "8.3.8")
+@drives("8.3.6")
 def test_a_dirty_folio_is_not_freed_here() -> None:
     s = scene()
     s.put("Folio", 1, "dirty", 1)

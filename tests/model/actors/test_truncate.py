@@ -88,7 +88,6 @@ def test_pass_two_waits_for_the_read_in_flight() -> None:
     s.assert_balanced()
 
 
-@drives("8.1.3")
 def test_growth_removes_nothing() -> None:
     s = scene("ext4_setattr(the_mapping(), 6, False)")
     assert s.run(2) == ""
@@ -151,7 +150,6 @@ def test_collapse_range_writes_back_first() -> None:
 
 
 @pytest.mark.parametrize("label", ["8.1.6", "8.2.4"])
-@drives("8.1.6", "8.2.4")
 def test_a_private_copy_survives_a_hole_but_not_a_truncation(label: str) -> None:
     call = "ext4_setattr(the_mapping(), 2, False)"
     if label == "8.2.4":
