@@ -18,7 +18,7 @@ TLB_STACK_POSITION = (1 << 20) - 1
 TLB_DATA_POSITION = 23
 TLB_MAIN_STACK_POSITION = 36
 MMAP_THRESHOLD_RESULTS = 16384  # 128 KiB: M_MMAP_THRESHOLD
-AREA_PAGES = 1024
+AREA_PAGES: Param = 1  # of such a mapping; the simulator's is 1,024
 HEAP_HEADER_BYTES = 2896  # heap_info, malloc_state, tcache_perthread_struct of glibc 2.36
 
 

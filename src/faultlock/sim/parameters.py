@@ -116,6 +116,7 @@ def parameters_of(workload: Workload, plan: Plan, threads: int, operations: int)
         "N_HEAPS": 1 + max((len(p.arenas) for p in plan.processes.values()), default=0),
         "TLB": 1,
         "TLB_SLOTS": 1024,
+        "AREA_PAGES": 1024,
         "TLB_SLOTS_MIN": 64 if in_qemu else 1024,
         "TLB_FLUSHED_BY_SWITCH": int(in_qemu),
         "N_OPERATIONS": _spare(operations),
