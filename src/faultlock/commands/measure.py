@@ -166,7 +166,8 @@ def _print(
 
     first = next(iter(measured.values()))
     clock = "virtual time" if first["clock"].startswith("qemu") else "real time"
-    latency_ms = first["device"]["latency_ns"] / 1e6
+    added_ns = first["device"].get("read_added_ns", 0)
+    latency_ms = (first["device"]["latency_ns"] - added_ns) / 1e6
     console.out(
         f"{name}: {first['scenarios'][0]['params']['seconds']:.2f} s of {clock}, "
         f"{first['cpus']} CPU, {first['device']['kind']} {latency_ms:g} ms"

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from faultlock.measure import host_latency
 from faultlock.measure.measurement import check_measurement
 from faultlock.measure.results import DriverOutput
 from faultlock.units import PAGE_BYTES
@@ -13,6 +14,8 @@ from faultlock.workload import Workload, overrides
 from faultlock.workload.measurement_scenario import QEMU_CLOCK, kernel_version
 
 HOST_CLOCK = "host"
+GUEST_COSTS = "qemu-icount"
+HOST_COSTS = "native-6.18"
 
 
 def as_run_in_guest(workload: Workload, *, release: str, memory_mib: int, cpus: int) -> Workload:
@@ -27,7 +30,7 @@ def as_run_in_guest(workload: Workload, *, release: str, memory_mib: int, cpus: 
             f"kernel.version={kernel_version(release)}",
             f"machine.cpus={cpus}",
             "machine.clock=shared-instructions",
-            "machine.costs=qemu-icount",
+            f"machine.costs={GUEST_COSTS}",
             f"machine.memory={memory_mib}MiB",
             f"device.latency={latency_ns}ns",
         ],
@@ -35,10 +38,21 @@ def as_run_in_guest(workload: Workload, *, release: str, memory_mib: int, cpus: 
 
 
 def as_run_on_host(workload: Workload, *, release: str, cpus: int) -> Workload:
-    """The workload with the host's CPUs and kernel version."""
-    return overrides(
-        workload, [f"kernel.version={kernel_version(release)}", f"machine.cpus={cpus}"]
+    """The workload with the host's CPUs, clock and kernel version, and its FUSE's latency.
+
+    A host is no guest in virtual time: costs of that one become those of a native CPU.
+    """
+    costs = workload.machine.costs
+    host = overrides(
+        workload,
+        [
+            f"kernel.version={kernel_version(release)}",
+            f"machine.cpus={cpus}",
+            "machine.clock=per-cpu",
+            f"machine.costs={HOST_COSTS if costs == GUEST_COSTS else costs}",
+        ],
     )
+    return overrides(host, host_latency.settings(host))
 
 
 def measurement(
@@ -51,6 +65,7 @@ def measurement(
     """
     run = output.runs[0]
     device = workload.device
+    added_ns = 0 if in_guest else host_latency.read_added_ns(workload.machine.costs)
     scenario: dict[str, Any] = {
         "name": run.name,
         "params": {"seconds": round(run.seconds, 6)},
@@ -78,6 +93,7 @@ def measurement(
             "latency_ns": round(device.latency.mean_ns()),
             "queue_depth": device.queue_depth,
             "submit_queues": device.submit_queues,
+            **({"read_added_ns": added_ns} if added_ns else {}),
         },
         "scenarios": [scenario],
     }

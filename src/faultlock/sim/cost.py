@@ -45,19 +45,26 @@ def shipped_tables() -> list[str]:
     return sorted(path.stem for path in DATA.glob("*.toml"))
 
 
+def cost_path(name: str) -> Path:
+    """The file of the shipped table `name`, or the file `name`.  Raises FaultlockError."""
+    path = DATA / f"{name}.toml"
+    if path.is_file():
+        return path
+    path = Path(name)
+    if path.suffix != ".toml" or not path.is_file():
+        raise FaultlockError(
+            f"machine.costs: there is no cost table {name!r} "
+            f"(shipped: {', '.join(shipped_tables())}; a file ends in .toml)"
+        )
+    return path
+
+
 def load_costs(name: str) -> CostTable:
     """The shipped table `name`, or the one in the file `name`.
 
     Raises FaultlockError: no such table, unreadable, or an entry that is not a cost.
     """
-    path = DATA / f"{name}.toml"
-    if not path.is_file():
-        path = Path(name)
-        if path.suffix != ".toml" or not path.is_file():
-            raise FaultlockError(
-                f"machine.costs: there is no cost table {name!r} "
-                f"(shipped: {', '.join(shipped_tables())}; a file ends in .toml)"
-            )
+    path = cost_path(name)
     if path.stat().st_size > MAX_FILE_BYTES:
         raise FaultlockError(f"{path}: larger than {MAX_FILE_BYTES >> 20} MiB, no cost file")
     try:
