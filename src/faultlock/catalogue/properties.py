@@ -199,3 +199,13 @@ def attempt_bound() -> bool:
         if thread.attempts > 3:
             return False
     return True
+
+
+@always("S16 flag legality")
+def first_attempt_is_not_tried() -> bool:
+    """The first attempt of a trap, under the VMA lock, does not carry TRIED."""
+    for thread in each(Thread):
+        if thread.attempts == 1 and thread.vmf_vma is not None:
+            if (thread.vmf_flags & FAULT_FLAG_VMA_LOCK) != 0 and (thread.vmf_flags & FAULT_FLAG_TRIED) != 0:
+                return False
+    return True

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """shared-write+writeback: writes to a shared page meet the flusher and reclaim.
 
-T1 writes page 0, which is not cached; the flusher writes it back; reclaim; the disk completes.
+T1 writes page 0, which is not cached; the flusher writes it back; reclaim scans twice; the disk completes.
 """
 
 N_THREADS: Param = 4
@@ -39,6 +39,7 @@ def flushing():
 @thread("reclaim")
 def reclaiming():
     trap_enter()
+    reclaim_once()
     reclaim_once()
     trap_exit()
 

@@ -82,6 +82,7 @@ def __remove_mapping(folio: Folio) -> bool:
     if folio.dirty:
         return False
     assert folio.mapcount == 0, "S13 freeze: a mapped folio is reclaimed"
+    assert not folio.dirty, "S13 freeze: a dirty folio is reclaimed"
     assert folio.extra_refs == 1, "S13 freeze: a folio that somebody else uses is reclaimed"
     assert folio.refcount == nr + 1, "S13 freeze: a folio that somebody has a reference to is reclaimed"
     shadow = workingset_eviction(folio.mapping, folio)

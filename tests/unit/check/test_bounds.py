@@ -152,3 +152,8 @@ def test_populate_keeps_mmap_waiting_for_every_page_of_the_range() -> None:
 
 def test_reads_behind_a_failed_assertion_count() -> None:
     assert bounds("nowait+io", "hold") == {"T1": 1}
+
+
+def test_fork_waits_for_each_vma_once() -> None:
+    assert bounds("faults-forever+fork", "hold") == {"fork": 2}
+    assert bounds("faults-forever+fork", "drop-retry") == {"fork": 0}
