@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from faultlock.trace.address_space import PAGE, PROT_EXEC, AddressSpace
-from faultlock.trace.recording import FAULT, Operation
+from faultlock.trace.address_space import PAGE, PROT_EXEC, AddressSpace, Vma
+from faultlock.trace.recording import FAULT, GUP, Operation
 from faultlock.trace.thread_state import ThreadState
 from faultlock.trace.world import World
 
@@ -16,6 +16,7 @@ class FaultEvents:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._populated: set[tuple[int, int]] = set()
         self.handlers: dict[str, Callable[..., None]] = {
             "page_fault_user": self._page_fault,
             "page_fault_kernel": self._kernel_page_fault,
@@ -75,8 +76,27 @@ class FaultEvents:
         if before is not None and fault is not before:
             self._world.resolve(thread, before)
         assert fault is not None
+        if fault.kind == GUP and fault is not before:
+            self._populates(thread, fault.file, first)
         if fault.kind == FAULT and (fault.vma < 0 or guess not in (-1, fault.index)):
             self._explain(thread, fault, first, last, is_fault)
+
+    def _populates(self, thread: ThreadState, file: int, index: int) -> None:
+        """A fault without a trap tells the file of the mapping that mmap or mlock populates."""
+        if thread.call is not None and thread.call.kind == "mmap":
+            thread.call.file = file  # MAP_POPULATE: mmap has not returned yet
+            return
+        if (thread.mm, file) in self._populated:
+            return
+        self._populated.add((thread.mm, file))
+        newest: Vma | None = None
+        for vma in self._world.spaces[thread.mm].vmas:
+            unknown = vma.open_file is not None and vma.open_file.file is None
+            holds = 0 <= index * PAGE - vma.offset < vma.end - vma.start
+            if unknown and holds and (newest is None or vma.created_ns > newest.created_ns):
+                newest = vma
+        if newest is not None and newest.open_file is not None:
+            self._world.open_files.identify(newest.open_file, file)
 
     def _explain(
         self, thread: ThreadState, fault: Operation, first: int, last: int, is_fault: bool

@@ -198,6 +198,8 @@ class ProcessEvents:
             open_file = self._world.open_files.mapped(
                 process, values["fd"], result, end, space.find(result), call.flags
             )
+        if open_file is not None and call.file >= 0:
+            self._world.open_files.identify(open_file, call.file)
         vma = space.add(
             self._world.now_ns,
             result,

@@ -177,6 +177,8 @@ class _Planner:
         for vma in self._vmas_of[row["mm"], row["file"]]:
             address = vma.start + row["index"] * PAGE - vma.offset
             alive = vma.created_ns <= row["start_ns"] and not 0 <= vma.removed_ns < row["start_ns"]
+            if row["inside"] == "mmap":  # MAP_POPULATE: before mmap has returned
+                alive = 0 <= vma.created_ns - row["start_ns"] < _POPULATE_NS
             if alive and vma.start <= address < vma.end:
                 page, _ = self.spaces.span(row["mm"], address, PAGE)
                 made.update(kind=KINDS["kernel_fault"], address=page, pages=1)
@@ -267,6 +269,7 @@ class _Planner:
         return len(self.plan.open_files) - 1
 
 
+_POPULATE_NS = 10_000_000_000
 _RANGE_CALLS = ("mmap", "munmap", "mprotect", "madvise", "mremap")
 _NOTHING = {"compute_ns": 0, "file": -1, "child": -1, "child_mm": -1}
 _COLUMNS = (

@@ -180,3 +180,22 @@ def test_populated_pages_are_touched_where_they_are_mapped(tmp_path: Path) -> No
     user = operations["address"][operations["kind"] == KINDS["fault"]].tolist()
     assert [page - user[0] for page in kernel] == [2, 4]
     assert plan.recorded["filemap_faults"] == 3
+
+
+def test_map_populate_tells_its_file_before_mmap_returns(tmp_path: Path) -> None:
+    made = Script()
+    made.event(0, "sys_mmap(addr: 0, len: 0x20000, prot: 1, flags: 0x8001, fd: 3, off: 0x4000)")
+    for number, page in enumerate((4, 9)):
+        made.file(2 + 2 * number, "mm_filemap_fault", f"ofs={page * 4096}")
+    made.event(20, "sys_mmap -> 0x700000")
+    made.call(30, "sys_mmap(addr: 0, len: 0x9000, prot: 1, flags: 1, fd: 4, off: 0)", 31, 0x800000)
+    made.event(40, "mm_filemap_fault: dev=254:0 ino=ee ofs=8192")  # mlock
+    made.fault(50, 0x900000, 0x6)
+    made.switch(60, 41, "S", 0)
+    plan = plan_replay(made.trace(tmp_path), "script")
+    assert plan.open_files[:2] == [0, 1]
+    operations = plan.operations
+    calls = operations["address"][operations["kind"] == KINDS["mmap"]].tolist()
+    touched = operations["address"][operations["kind"] == KINDS["kernel_fault"]].tolist()
+    assert [touched[0] - calls[0], touched[1] - calls[0]] == [0, 5]
+    assert touched[2] - calls[1] == 2
