@@ -21,7 +21,7 @@ nanosecond, so the host's speed and noise do not enter. Storage is null_blk with
 workload. Several --kernel options give an A/B table. Needs qemu-system-x86_64 and a C compiler, no
 root.
 --host runs on the kernel that is running; storage is a FUSE file system of ours. Needs fusermount3
-or root."""
+or root. With root, events of the kernel (mmap_lock taken, faults) are counted through tracefs."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +61,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--compare-model", action="store_true", help="beside it what the simulator says of the run"
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the measurement")
+    parser.add_argument(
+        "--no-tracefs", action="store_true", help="with --host and root: count no kernel events"
+    )
     parser.add_argument("--json", action="store_true", help="print the measurement(s) as JSON")
     parser.add_argument("--html", type=Path, metavar="FILE", help="a page with plots")
 
@@ -89,7 +92,9 @@ def _measure(arguments: argparse.Namespace, workload: Any, kernel: Path | None) 
     if kernel is None:
         from faultlock.measure.on_host import run_on_host
 
-        output = run_on_host(workload, limit_s=arguments.limit)
+        output = run_on_host(
+            workload, limit_s=arguments.limit, count_events=not arguments.no_tracefs
+        )
         as_run = as_run_on_host(workload, release=output.release, cpus=os.cpu_count() or 1)
     else:
         from faultlock.measure.in_guest import guest_memory_mib, run_in_guest
@@ -162,7 +167,7 @@ def _model(
 def _print(
     name: str, measured: dict[str, dict[str, Any]], model: dict[str, dict[str, Any]]
 ) -> None:
-    from faultlock.measure.tables import actor_table, notes_of, vmstat_table
+    from faultlock.measure.tables import actor_table, counters_of, notes_of, vmstat_table
 
     first = next(iter(measured.values()))
     clock = "virtual time" if first["clock"].startswith("qemu") else "real time"
@@ -175,7 +180,7 @@ def _print(
     scenarios = {kernel: document["scenarios"][0] for kernel, document in measured.items()}
     results = {kernel: scenario["actors"] for kernel, scenario in scenarios.items()}
     console.out_table(*actor_table({**results, **model}))
-    counters = {kernel: scenario["vmstat"] for kernel, scenario in scenarios.items()}
+    counters = {kernel: counters_of(scenario) for kernel, scenario in scenarios.items()}
     console.out()
     console.out_table(*vmstat_table(counters))
     for kernel, scenario in scenarios.items():

@@ -73,7 +73,7 @@ def measurement(
         "vmstat": dict(run.vmstat),
         "workload": plain(workload.document),
     }
-    for key in ("notes", "killed", "hanging"):
+    for key in ("notes", "killed", "hanging", "tracefs"):
         if values := getattr(run, key):
             scenario[key] = values
     if run.hanging_threads:

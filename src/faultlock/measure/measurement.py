@@ -4,8 +4,8 @@
 {schema, kernel, policy, clock, cpus, memory_mib, file_pages, device {kind, latency_ns,
 queue_depth, submit_queues}, scenarios: [{name, params {...}, actors {NAME: {n, rate_hz, mean_us,
 p10_us, p50_us, p90_us, p99_us, max_us}}, vmstat {...}}]}. A scenario that `faultlock measure` wrote
-also carries the whole `workload`, as it was run. policy is null when nobody said which one the
-kernel has.
+also carries the whole `workload`, as it was run, and on a host with root `tracefs {...}` (events of
+the kernel). policy is null when nobody said which one the kernel has.
 """
 
 from __future__ import annotations
@@ -58,9 +58,10 @@ def _scenario(scenario: Any, where: str) -> None:
         raise _bad(place, "has no actors: nothing was measured")
     for name, values in actors.items():
         _actor(values, f"{place}: actor {name[:60]!r}")
-    vmstat = scenario.get("vmstat", {})
-    if not isinstance(vmstat, dict) or not all(isinstance(v, int) for v in vmstat.values()):
-        raise _bad(place, "vmstat must be a table of whole numbers")
+    for key in ("vmstat", "tracefs"):
+        table = scenario.get(key, {})
+        if not isinstance(table, dict) or not all(isinstance(v, int) for v in table.values()):
+            raise _bad(place, f"{key} must be a table of whole numbers")
 
 
 def check_measurement(document: Any, where: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from faultlock.measure.compile_workload import compile_workload, distribution_wo
 from faultlock.measure.compiler import build
 from faultlock.measure.in_guest import DRIVER
 from faultlock.measure.results import DriverOutput, parse_output
+from faultlock.measure.trace_counters import PLACES, trace_counters
 from faultlock.workload import Workload
 
 SERVER = Path(__file__).parent / "fuse_server" / "fuse_server.c"
@@ -90,20 +91,27 @@ def slow_files(workload: Workload) -> Iterator[Path]:
             _unmount(folder, server)
 
 
-def run_on_host(workload: Workload, *, limit_s: float = 300.0) -> DriverOutput:
-    """The workload on the running kernel.
+def run_on_host(
+    workload: Workload, *, limit_s: float = 300.0, count_events: bool = True
+) -> DriverOutput:
+    """The workload on the running kernel; count_events: with tracefs, where it can be used.
 
     Raises EnvironmentMissing (see slow_files; the driver's own error), LimitReached after limit_s,
     FaultlockError for what the driver cannot do.
     """
-    with slow_files(workload) as folder, tempfile.TemporaryDirectory() as scratch:
+    with (
+        slow_files(workload) as folder,
+        tempfile.TemporaryDirectory() as scratch,
+        trace_counters(PLACES if count_events else ()) as counters,
+    ):
         paths = {file.name: str(folder / file.name) for file in workload.files}
         compiled = compile_workload(workload, paths)
         words = Path(scratch) / "workload"
         words.write_text(compiled.words)
         process = subprocess.Popen(
-            [build(DRIVER), words], stdout=subprocess.PIPE, text=True, start_new_session=True
-        )
+            [build(DRIVER), words], stdout=subprocess.PIPE, text=True, start_new_session=True,
+            env={**os.environ, **counters.environment()},
+        )  # fmt: skip
         try:
             text, _ = process.communicate(timeout=limit_s)
         except subprocess.TimeoutExpired:
@@ -112,11 +120,13 @@ def run_on_host(workload: Workload, *, limit_s: float = 300.0) -> DriverOutput:
             ) from None
         finally:
             _end_group(process)
+        counted = counters.values()
     output = parse_output(text, [workload.name])
     if output.errors or not output.runs or not output.runs[0].actors:
         reason = output.errors[0] if output.errors else "no result"
         raise EnvironmentMissing(f"{workload.name}: the driver reports: {reason}")
     output.runs[0].notes += compiled.notes
+    output.runs[0].tracefs = counted
     output.release = os.uname().release
     return output
 

@@ -18,6 +18,7 @@ class RunResult:
 
     actors: name -> {n, rate_hz, mean_us, p10_us, p50_us, p90_us, p99_us, max_us} (only n when 0).
     vmstat: differences over the run; counters the kernel lacks are absent.
+    tracefs: events of the kernel over the run, on a host with root only.
     hanging_threads: threads that did not end in the grace time; hanging and killed: processes.
     failures: actor -> operations that returned an error. notes: what differs from the workload.
     """
@@ -26,6 +27,7 @@ class RunResult:
     seconds: float = 0.0
     actors: dict[str, dict[str, float]] = field(default_factory=dict)
     vmstat: dict[str, int] = field(default_factory=dict)
+    tracefs: dict[str, int] = field(default_factory=dict)
     hanging_threads: int = 0
     hanging: list[str] = field(default_factory=list)
     killed: list[str] = field(default_factory=list)

@@ -46,6 +46,12 @@ def vmstat_table(results: Mapping[str, Mapping[str, int]]) -> Table:
     return ["vmstat", *results], rows
 
 
+def counters_of(scenario: Mapping[str, Any]) -> dict[str, int]:
+    """Differences of /proc/vmstat, then the events that tracefs counted, each named so."""
+    counted = {f"tracefs {name}": n for name, n in scenario.get("tracefs", {}).items()}
+    return {**scenario.get("vmstat", {}), **counted}
+
+
 def notes_of(scenario: Mapping[str, Any]) -> list[str]:
     """Sentences about what went differently: settings, failures, what hangs or was killed."""
     notes = [*scenario.get("notes", [])]

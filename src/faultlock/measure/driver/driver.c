@@ -10,6 +10,7 @@
  */
 #define _GNU_SOURCE
 #include <alloca.h>
+#include <sys/prctl.h>
 #include <sys/utsname.h>
 #include "guest.h"
 #include "report.h"
@@ -44,11 +45,14 @@ static void process_main(int number, int orders, int ready)
 	uint64_t start;
 	char *memory;
 
+	if (!in_guest)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (read(orders, process_ids, ids_size) != (ssize_t)ids_size)
 		_exit(4);
 	open_files();
 	map_all(number);
 	if (number == 0) {
+		open_switches();
 		if (in_guest)
 			write_text("/proc/sys/vm/drop_caches", "1\n");
 		for (int i = 0; i < workload->n_files; i++)
@@ -70,11 +74,13 @@ static void process_main(int number, int orders, int ready)
 		await_order(orders, 'g');
 	}
 	vmstat_read(vmstat_names, before);
+	switch_all("1");
 	start = now_ns();
 	go = 1;
 	nanosleep(&duration, NULL);
 	stop = 1;
 	seconds = (now_ns() - start) / 1e9;
+	switch_all("0");
 	vmstat_read(vmstat_names, after);
 	number = join_threads(&p);
 	await_order(orders, 'p');
@@ -173,6 +179,7 @@ int main(int argc, char **argv)
 	uname(&kernel);
 	printf("\nKERNEL %s\n", kernel.release);
 	if (getpid() != 1) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);	/* a killed command leaves nothing running */
 		for (int i = 1; i < argc; i++)
 			run_workload(argv[i]);
 		return argc > 1 ? 0 : 2;

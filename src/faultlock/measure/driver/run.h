@@ -22,6 +22,29 @@ struct process {
 	pthread_t *handles;
 };
 
+/* Files of tracefs that count events of the kernel while they hold 1 (measure/trace_counters.py). */
+#define MAX_SWITCHES 16
+static int switches[MAX_SWITCHES], n_switches;
+
+static void open_switches(void)
+{
+	char *list = getenv("FAULTLOCK_TRACE_SWITCHES");
+
+	for (char *path = list ? strtok(list, ":") : NULL; path; path = strtok(NULL, ":")) {
+		int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+		if (fd >= 0 && n_switches < MAX_SWITCHES)
+			switches[n_switches++] = fd;
+	}
+}
+
+static void switch_all(const char *state)
+{
+	for (int i = 0; i < n_switches; i++)
+		if (write(switches[i], state, 1) != 1)
+			die("tracefs", strerror(errno));
+}
+
 static uint64_t file_operation(struct operation *o, struct state *s, struct thread *t)
 {
 	struct file *f = &workload->files[o->file];
