@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from faultlock.commands.compare import command_line
+from faultlock.commands.compare import command_line, default_policies
 from faultlock.errors import EXIT_OK, EXIT_UNKNOWN, EXIT_VIOLATED, FaultlockError, atomic_write
 from faultlock.report import console
 
@@ -104,10 +104,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _policies(names: str | None) -> list[str]:
-    from faultlock.lang.model import policy_path, shipped_policies
+    from faultlock.lang.model import policy_path
 
     if names is None:
-        return list(shipped_policies())
+        return default_policies()
     policies = [name.strip() for name in names.split(",") if name.strip()]
     if not policies:
         raise FaultlockError("--policies: give at least one name")
