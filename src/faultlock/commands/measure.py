@@ -69,6 +69,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> None:
+    from faultlock.measure.qemu import check_seconds
+
+    check_seconds("measure: --limit", arguments.limit)
+    check_seconds("measure: --seconds", arguments.seconds)
     if bool(arguments.kernel) == arguments.host:
         raise FaultlockError("measure: give either --kernel BZIMAGE or --host")
     if arguments.output and len(arguments.kernel) > 1:

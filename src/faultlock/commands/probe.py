@@ -32,7 +32,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Probes, prints. Exit code 0 whatever the facts are."""
     from faultlock.measure.probe.facts import behaves_like, probe_host, probe_kernel
+    from faultlock.measure.qemu import check_seconds
 
+    check_seconds("probe: --limit", arguments.limit)
     if (arguments.kernel is None) == (not arguments.host):
         raise FaultlockError("probe: give either --kernel BZIMAGE or --host")
     if arguments.host:

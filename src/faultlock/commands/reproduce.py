@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 HELP = """\
 Writes a C program that provokes a violation of the model on a real kernel, runs it there (QEMU, no
 root needed) and says whether it was seen. COUNTEREXAMPLE is a file that `faultlock check --json`
-wrote, or the name of a scenario. Exit code 1: confirmed; 0: not seen."""
+wrote, the name of a scenario or of a reproducer. Exit code 1: confirmed; 0: not seen."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of `faultlock reproduce`."""
     parser.add_argument(
-        "counterexample", help="JSON file of `faultlock check --json`, or a scenario"
+        "counterexample", help="JSON file of `faultlock check --json`, a scenario or a reproducer"
     )
     parser.add_argument("--kernel", action="append", type=Path, default=[], metavar="BZIMAGE")
     parser.add_argument("--scenario", help="which scenario, when the file holds several")
@@ -69,12 +69,16 @@ def _find(arguments: argparse.Namespace) -> list[tuple[Counterexample, Reproduce
 
 def run(arguments: argparse.Namespace) -> int:
     """Writes and runs the reproducer. Exit code 1 when any kernel shows the violation, else 0."""
+    from faultlock.measure.qemu import check_ready, check_seconds
     from faultlock.measure.reproduce.attempt import attempt
     from faultlock.measure.reproduce.choose import source_text
 
+    check_seconds("reproduce: --limit", arguments.limit)
     (item, reproducer), *others = _find(arguments)
     if not arguments.kernel and not arguments.output:
         raise FaultlockError("reproduce: give --kernel BZIMAGE to run it, or -o FILE to keep it")
+    for kernel in arguments.kernel:
+        check_ready(kernel)
     source = source_text(reproducer, item.scenario, item.property_name, item.policy, item.steps)
     if arguments.output:
         with atomic_write(arguments.output) as stream:

@@ -9,7 +9,7 @@ from pathlib import Path
 from faultlock.measure.compile_workload import compile_workload
 from faultlock.measure.compiler import build
 from faultlock.measure.initramfs import initramfs
-from faultlock.measure.qemu import Guest, GuestFailed, failed, run_guest
+from faultlock.measure.qemu import Guest, GuestFailed, check_ready, failed, run_guest
 from faultlock.measure.results import DriverOutput, parse_output
 from faultlock.workload import Workload
 
@@ -37,6 +37,7 @@ def run_in_guest(
     Raises GuestFailed (did not boot, stopped, hung, lacks null_blk), EnvironmentMissing (no QEMU,
     no compiler), FaultlockError (no bzImage; a workload the driver cannot do).
     """
+    check_ready(kernel)
     compiled = [compile_workload(workload) for workload in workloads]
     files = {"init": build(DRIVER).read_bytes()}
     files |= {f"workload.{i}": item.words.encode() for i, item in enumerate(compiled)}

@@ -53,6 +53,9 @@ def find_qemu() -> str:
 
 def check_kernel(kernel: Path) -> None:
     """Raises FaultlockError when `kernel` is unreadable or no x86 bzImage (HdrS at 0x202)."""
+    # Opening a pipe or a terminal would wait for whoever writes to it.
+    if kernel.exists() and not kernel.is_file():
+        raise FaultlockError(f"{kernel}: not a regular file (give a bzImage, like /boot/vmlinuz-*)")
     try:
         with kernel.open("rb") as stream:
             head = stream.read(0x206)
@@ -62,6 +65,18 @@ def check_kernel(kernel: Path) -> None:
         raise FaultlockError(
             f"{kernel}: no x86 kernel image (give a bzImage, as in /boot/vmlinuz-*)"
         )
+
+
+def check_ready(kernel: Path) -> None:
+    """Raises, before anything is compiled, what run_guest would raise of `kernel` and of QEMU."""
+    check_kernel(kernel)
+    find_qemu()
+
+
+def check_seconds(option: str, seconds: float | None) -> None:
+    """Raises FaultlockError when an option's time is not above 0 and below a year."""
+    if seconds is not None and not 0 < seconds < 366 * 86400:
+        raise FaultlockError(f"{option} {seconds}: give a number of seconds above 0")
 
 
 def command_line(guest: Guest, initramfs_path: Path) -> list[str]:
@@ -85,12 +100,11 @@ def keep_console(console: str) -> Path:
 
 def failed(guest: Guest, what: str, console: str) -> GuestFailed:
     """The error for a guest that went wrong, with its last console lines kept in a file."""
-    path = keep_console(console)
     lines = [line for line in console.splitlines() if line.strip()]
     tail = "".join(f"\n    {line[:200]}" for line in lines[-TAIL_LINES:] if line.isprintable())
-    return GuestFailed(
-        f"{guest.kernel.name}: {what}; its console is in {path}, the end of it:{tail}"
-    )
+    path = keep_console(console)
+    end = f"the end of it:{tail}" if tail else "and is empty"
+    return GuestFailed(f"{guest.kernel.name}: {what}; its console is in {path}, {end}")
 
 
 def run_guest(guest: Guest, on_line: Callable[[str], bool] | None = None) -> str:

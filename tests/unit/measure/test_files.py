@@ -247,6 +247,10 @@ def test_counterexample_files(tmp_path: Path) -> None:
         (["measure"], "either --kernel BZIMAGE or --host"),
         (["measure", "--kernel", "/nothing"], "cannot be read"),
         (["measure", "--kernel", __file__], "no x86 kernel image"),
+        (["measure", "--kernel", "/dev/null"], "not a regular file"),
+        (["measure", "--kernel", "/"], "not a regular file"),
+        (["measure", "--host", "--limit", "nan"], "--limit nan: give a number of seconds above 0"),
+        (["measure", "--host", "--seconds", "-1"], "--seconds -1.0: give a number of seconds"),
         (["measure", "--host", "-w", "fork-strom"], "did you mean fork-storm?"),
         (["measure", "--host", "--set", "device.latency=-1ms"], "negative"),
         (["measure", "--host", "-w", "fuse-self"], "only the simulator"),
@@ -254,6 +258,8 @@ def test_counterexample_files(tmp_path: Path) -> None:
         (["measure", "--host", "--compare-model"], "--policy NAME"),
         (["probe"], "either --kernel BZIMAGE or --host"),
         (["probe", "--kernel", __file__], "no x86 kernel image"),
+        (["probe", "--host", "--limit", "0"], "--limit 0.0: give a number of seconds above 0"),
+        (["reproduce", "kill_leaks_folio", "--kernel", "/dev/null"], "not a regular file"),
         (["reproduce", "fault+fork"], "give --kernel BZIMAGE"),
         (["reproduce", "nowait+io", "-o", "x.c"], "no known way"),
         (["reproduce", "nothing.json"], "no such file"),
@@ -263,6 +269,22 @@ def test_commands_refuse_in_one_line(words: list[str], what: str, tmp_path: Path
     done = faultlock(*words, cwd=tmp_path)
     assert done.returncode in (2, 4) and what in done.stderr, done.stderr
     assert len(done.stderr.strip().splitlines()) == 1 and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("words", [["measure"], ["probe"], ["reproduce", "kill_leaks_folio"]])
+def test_no_qemu_is_said_before_anything_is_built(words: list[str], tmp_path: Path) -> None:
+    kernel = tmp_path / "bzImage"
+    kernel.write_bytes(bytes(0x202) + b"HdrS")
+    nothing = {"PATH": str(tmp_path), "FAULTLOCK_CACHE": str(tmp_path / "cache")}
+    done = faultlock(*words, "--kernel", kernel, environment=nothing)
+    assert done.returncode == 4 and len(done.stderr.splitlines()) == 1
+    assert "qemu-system-x86_64 is not installed" in done.stderr
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_reproducer_may_be_named_itself() -> None:
+    for reproducer in REPRODUCERS:
+        assert choose(reproducer.name) is reproducer
 
 
 def test_workloads_command(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from faultlock.errors import EnvironmentMissing
 from faultlock.measure.compiler import build
 from faultlock.measure.in_guest import APPEND
 from faultlock.measure.initramfs import initramfs
-from faultlock.measure.qemu import Guest, failed, run_guest
+from faultlock.measure.qemu import Guest, check_ready, failed, run_guest
 
 PROBE = Path(__file__).parent / "probe.c"
 LATENCY_NS = 100_000_000
@@ -144,6 +144,7 @@ def probe_kernel(kernel: Path, limit_s: float = 120.0) -> tuple[str, dict[str, F
 
     Raises GuestFailed, EnvironmentMissing, FaultlockError as run_guest does.
     """
+    check_ready(kernel)
     guest = Guest(
         kernel=kernel,
         initramfs=initramfs({"init": build(PROBE).read_bytes()}),

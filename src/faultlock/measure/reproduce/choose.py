@@ -63,7 +63,10 @@ def words_of(scenario: str) -> frozenset[str]:
 
 
 def choose(scenario: str, property_name: str = "") -> Reproducer | None:
-    """The reproducer for a violated property; None when user space cannot provoke it."""
+    """The reproducer of that name, or for a violated property; None: user space cannot do it."""
+    named = [item for item in REPRODUCERS if item.name == scenario]
+    if named:
+        return named[0]
     words = words_of(scenario)
     identifier = property_name.split()[0].split(":")[0] if property_name.split() else ""
     for reproducer in REPRODUCERS:
