@@ -8,11 +8,16 @@ performance" (30 April 2026).
 RETRY_VMA_V2=1 adds the rule of v2: when the folio that was found is already uptodate, its lock
 is held only for a moment by somebody else, so the fault lock is kept while waiting for it.
 
-Without that rule nothing bounds the number of attempts: a fault that is not MAJOR never gets
+RETRY_VMA_MEASURED=1 is the rule of the kernel that was measured: every RETRY that released the
+VMA lock for I/O is marked, also the one after a read of its own (random advice), but only a fault
+that has TRIED set goes back to the VMA lock.  The series does not mark that one.
+
+Without the rule of v2 nothing bounds the number of attempts: a fault that is not MAJOR never gets
 FAULT_FLAG_TRIED, and each time somebody else has the folio lock it starts over.
 """
 
 RETRY_VMA_V2: Param = 0
+RETRY_VMA_MEASURED: Param = 0  # 1: as the kernel whose measurements are shipped (the simulator)
 
 
 def lock_folio_maybe_drop_mmap(folio: Folio) -> bool:
@@ -56,6 +61,29 @@ def filemap_fault_retry_locked(mapping: Mapping, folio: Folio, invalidate_locked
     return filemap_fault_retry(mapping, folio, invalidate_locked, result)
 
 
+def filemap_fault_retry(mapping: Mapping, folio: Folio, invalidate_locked: bool, ret: vm_fault_t) -> vm_fault_t:
+    """The end of a fault that has to be redone: give everything back.
+
+    Source: out_retry of filemap_fault, mm/filemap.c, 6.12; the measured kernel
+    Context: fault lock released (or RETRY_NOWAIT); drops folio, invalidate_lock, file reference
+    Returns: ret | VM_FAULT_RETRY, and VM_FAULT_RETRY_VMA with RETRY_VMA_MEASURED
+    Left out: nothing
+    """
+    result = ret | VM_FAULT_RETRY
+    if folio is not None:  # F40
+        folio_put(folio)
+    if invalidate_locked:
+        filemap_invalidate_unlock_shared(mapping)
+    if current.pinned_file is not None:
+        if RETRY_VMA_MEASURED == 1:
+            if (current.vmf_flags & FAULT_FLAG_VMA_LOCK) != 0:
+                result |= VM_FAULT_RETRY_VMA
+        fput(current.pinned_file)
+    cpu("fault_retry")
+    emit("FAULT_REDO")
+    return result
+
+
 def do_user_addr_fault(address: Address, write: bool, user: bool) -> Trap:
     """A page fault on a user address; RETRY_VMA goes back to the VMA lock.
 
@@ -83,6 +111,9 @@ def do_user_addr_fault(address: Address, write: bool, user: bool) -> Trap:
             if (fault & VM_FAULT_RETRY) != 0:
                 if not fault_signal_pending(fault, user):
                     under_vma_lock = (fault & VM_FAULT_RETRY_VMA) != 0
+                    if RETRY_VMA_MEASURED == 1:
+                        if (flags & FAULT_FLAG_TRIED) == 0:
+                            under_vma_lock = False
                     fault = -1
     if fault == -1:
         fault = fault_with_mmap_lock(address, write, user, flags)

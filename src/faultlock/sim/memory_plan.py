@@ -3,9 +3,9 @@
 
 An address space holds, from low to high addresses as Linux lays it out: program text and data,
 heaps of the C library (the main one, and one for each of the first eight threads for each CPU),
-thread stacks with
-their guard pages, room for mmap, the mappings of the workload, the main stack.  The order
-matters: fork write-locks VMAs in address order.  Units: pages.
+what threads mapped anonymously, thread stacks with their guard pages, room for mmap, the mappings
+of the workload, the main stack.  The order matters: fork write-locks VMAs in address order.
+Units: pages.
 """
 
 from __future__ import annotations
@@ -117,8 +117,8 @@ def _process(workload: Workload, name: str, cpus: int, plan: Plan) -> Process:
     cursor = round_up(cursor)
     threads = sum(group.count for group in workload.threads if group.process == name)
     cursor = _heaps(process, cursor, threads, cpus)
-    cursor = _stacks(process, cursor, threads)
     cursor = _anonymous(workload, process, cursor)
+    cursor = _stacks(process, cursor, threads)
     cursor += MMAP_ROOM_PAGES
     for mapping in workload.mappings:
         if mapping.process == name:

@@ -111,6 +111,7 @@ def parameters_of(workload: Workload, plan: Plan, threads: int, operations: int)
         "N_VCPUS": vcpus,
         "N_ASYNC_PF": 64 * vcpus,
         "FORK_CHILD": 0,
+        "RETRY_VMA_MEASURED": 1,
         "RWSEM_STEAL": 1,
         "RWSEM_HANDOFF": 1,
         "N_HEAPS": 1 + max((len(p.arenas) for p in plan.processes.values()), default=0),
