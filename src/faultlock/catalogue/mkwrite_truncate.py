@@ -3,7 +3,7 @@
 
 T1 writes page 0, which is not cached, of a shared mapping; T2 truncates; the disk completes.
 The generic filemap_page_mkwrite does not look at i_size again: for a moment the page is mapped
-beyond the end, until truncate takes it away (S10, whatever the policy).
+beyond the end.  truncate waits for the folio lock and takes it away: nothing is left at its end.
 """
 
 N_THREADS: Param = 3

@@ -48,6 +48,9 @@ def do_page_mkwrite(folio: Folio) -> vm_fault_t:
     if folio.mapping != mapping:
         folio_unlock(folio)
         return VM_FAULT_NOPAGE
+    # Ghost (S10): i_size is not looked at again.  A truncate that has lowered it waits for the
+    # folio lock, and takes the page out of the page tables then.
+    current.i_size_seen = current.vmf_pgoff + 1
     return VM_FAULT_LOCKED
 
 
