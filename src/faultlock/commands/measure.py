@@ -96,10 +96,11 @@ def _measure(arguments: argparse.Namespace, workload: Any, kernel: Path | None) 
     if kernel is None:
         from faultlock.measure.on_host import run_on_host
 
+        # First: a cost file that cannot be read must not cost a run.
+        as_run = as_run_on_host(workload, release=os.uname().release, cpus=os.cpu_count() or 1)
         output = run_on_host(
             workload, limit_s=arguments.limit, count_events=not arguments.no_tracefs
         )
-        as_run = as_run_on_host(workload, release=output.release, cpus=os.cpu_count() or 1)
     else:
         from faultlock.measure.in_guest import guest_memory_mib, run_in_guest
 

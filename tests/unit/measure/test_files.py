@@ -254,6 +254,7 @@ def test_counterexample_files(tmp_path: Path) -> None:
         (["measure", "--host", "-w", "fork-strom"], "did you mean fork-storm?"),
         (["measure", "--host", "--set", "device.latency=-1ms"], "negative"),
         (["measure", "--host", "-w", "fuse-self"], "only the simulator"),
+        (["measure", "--host", "--set", "machine.costs=absent.toml"], "there is no cost table"),
         (["measure", "--host", "-o", "/proc/x/m.json"], "choose another"),
         (["measure", "--host", "--compare-model"], "--policy NAME"),
         (["probe"], "either --kernel BZIMAGE or --host"),
