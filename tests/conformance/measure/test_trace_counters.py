@@ -79,13 +79,13 @@ def test_nothing_is_counted_without_tracefs(tmp_path: Path) -> None:
 
 
 def test_an_event_that_the_kernel_lacks_is_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    instances: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "instances").mkdir()
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    # A folder that is no tracefs takes no settings below events/: nothing can be counted.
-    with tc.trace_counters((tmp_path,)) as counters:
-        assert counters.values() == {}
+    known = tc.COUNTERS["page_fault_user"]
+    monkeypatch.setattr(tc, "COUNTERS", {"absent": ("mmap_lock/absent", ""), "known": known})
+    with tc.trace_counters() as counters:
+        assert list(counters.values()) == ["known"] and len(left(instances)) == 1
+    assert left(instances) == []
 
 
 def test_stats_of_all_cpus_are_added(tmp_path: Path) -> None:
