@@ -37,6 +37,10 @@ def test_the_rfc_question_in_small(capsys: pytest.CaptureFixture[str]) -> None:
     assert result["policies"]["drop-retry"]["vmstat"]["vma_lock_retry"] > 0
     worst = result["policies"]["hold"]["chains"][0]
     assert worst["root"] == "io" and worst["links"][0]["waits_for"] in ("vma_lock", "mmap_lock")
+    first = worst["links"][0]
+    file, line = first["at"].split(":")
+    assert file.startswith("kernel/") and int(line) > 0 and "wait(" in first["text"]
+    assert first["held_since_us"] <= first["since_us"]
     assert {"n", "rate_hz", "mean_us", "p10_us", "p50_us", "p90_us", "p99_us", "max_us"} <= set(
         forks["hold"]
     )

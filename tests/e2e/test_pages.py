@@ -122,6 +122,24 @@ def test_the_worst_chain_is_drawn_with_its_root_cause(
     browser.click(".span.io")
     said = browser.value("document.querySelector('details[open] .source').innerText")
     assert said.startswith("fault 1: I/O of folio 12")
+    assert "kernel/folio_wait.py:100" in said
+
+
+def test_a_hold_is_drawn_and_a_wait_names_its_source_line(
+    browser: Browser, files: dict[str, str]
+) -> None:
+    browser.open(files["compare"], width=400)
+    holds = browser.value(
+        "[...document.querySelectorAll('details[open] .span.hold')].map(e => e.innerText)"
+    )
+    assert holds == ["holds mmap_lock 1", "holds vma_lock 7"]
+    browser.click("details[open] .span.hold")
+    said = browser.value("document.querySelector('details[open] .source').innerText")
+    assert said.startswith("fork 2: holds mmap_lock 1, 9.8ms")
+    assert "meanwhile: waits itself at kernel/vma_lock.py:80 vma_start_write" in said
+    browser.click("details[open] .span.wait")
+    said = browser.value("document.querySelector('details[open] .source').innerText")
+    assert "kernel/rwsem.py:166 down_write_killable: wait(current.wait_woken, on=sem)" in said
 
 
 def contrast(browser: Browser, selector: str) -> float:

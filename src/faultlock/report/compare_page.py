@@ -141,22 +141,38 @@ def wait_chains(policies: Policies) -> list[Markup]:
 def chain_spans(chain: Mapping[str, Any]) -> list[Span]:
     """The links of one chain as spans that all end when the first waiter went on.
 
-    What the later links did after that is not recorded; each began to wait at its own time.
+    What the later links did after the first had begun to wait is not recorded.
     """
     links = chain["links"]
     end = links[0]["since_us"] + chain["duration_us"]
     spans = []
     for number, link in enumerate(links):
-        last = number == len(links) - 1
-        is_io = last and chain["root"] == "io"
-        what = f"{link['waits_for']} {link['number']}"
+        is_io = number == len(links) - 1 and chain["root"] == "io"
         held = f", held by {link['holder']}" if link["holder"] else ""
-        label = f"I/O of {what}" if is_io else f"waits for {what}{held}"
+        label = f"I/O of {_lock(link)}" if is_io else f"waits for {_lock(link)}{held}"
         spans.append(
             Span(link["thread"], link["since_us"], max(end, link["since_us"]),
-                 "io" if is_io else "wait", label, link["in"], label)
+                 "io" if is_io else "wait", label, _place(link), link.get("text", ""))
         )
-    holder = links[-1]["holder"]
-    if holder:
-        spans.append(Span(holder, links[-1]["since_us"], end, "run", str(chain["root"])))
+        if held:
+            after = links[number + 1] if number + 1 < len(links) else None
+            spans.append(_hold(link, end, str(chain["root"]) if after is None else
+                               f"waits itself at {_place(after)}"))
     return spans
+
+
+def _hold(link: Mapping[str, Any], end_us: float, meanwhile: str) -> Span:
+    """What `link` waits for, in the lane of its holder."""
+    since = link.get("held_since_us")
+    start = link["since_us"] if since is None else since
+    return Span(link["holder"], start, max(end_us, start), "hold", f"holds {_lock(link)}", "",
+                f"meanwhile: {meanwhile}")
+
+
+def _lock(link: Mapping[str, Any]) -> str:
+    return f"{link['waits_for']} {link['number']}"
+
+
+def _place(link: Mapping[str, Any]) -> str:
+    """`kernel/rwsem.py:120 rwsem_down_read_slowpath`."""
+    return f"{link['at']} {link['in']}" if link.get("at") else str(link["in"])

@@ -90,7 +90,7 @@ def _step_cell(step: StepCell) -> Markup:
 
 
 def time_lanes(title: str, spans: Sequence[Span]) -> Markup:
-    """Threads over time; the axis begins at the first span."""
+    """Threads over time, what they hold above what they do; the axis begins at the first span."""
     if not spans:
         return tag("p", f"{title}: no waits", class_="note")
     threads = list(dict.fromkeys(span.thread for span in spans))
@@ -98,12 +98,14 @@ def time_lanes(title: str, spans: Sequence[Span]) -> Markup:
     length = max(max(span.end_us for span in spans) - start, 1e-3)
     lanes = []
     for thread in threads:
-        pieces = [
-            _span(span, start, length) for span in spans if span.thread == thread
+        rows = [
+            [_span(span, start, length) for span in spans
+             if span.thread == thread and (span.kind == "hold") is holds]
+            for holds in (True, False)
         ]
+        stack = tag("div", *(tag("div", *row, class_="lane") for row in rows if row))
         lanes.append(
-            tag("div", tag("span", thread, class_="lane-name"),
-                tag("div", *pieces, class_="lane"), class_="lane-row")
+            tag("div", tag("span", thread, class_="lane-name"), stack, class_="lane-row")
         )
     marks = [
         tag("span", format_us(length * part / 4), class_="mark", style=f"left:{25 * part}%")
@@ -123,8 +125,8 @@ def _span(span: Span, start_us: float, length_us: float) -> Markup:
     width = max(0.4, 100 * (span.end_us - span.start_us) / length_us)
     took = format_us(span.end_us - span.start_us)
     source = f"{span.thread}: {span.label}, {took}"
-    if span.place:
-        source += f" · {span.place}: {span.text}"
+    if span.place or span.text:
+        source += f" · {': '.join(part for part in (span.place, span.text) if part)}"
     return tag(
         "button", span.label, type="button", class_=f"span {span.kind}",
         style=f"left:{left:.3f}%;width:{min(width, 100 - left):.3f}%", data_source=source,

@@ -163,12 +163,19 @@ def stacked_bars(title: str, bars: Mapping[str, Mapping[str, float]], unit: str)
         )
     body = [
         tag("tr", tag("th", _swatch(number), cause, scope="row"),
-            *(tag("td", f"{parts.get(cause, 0.0):.4g}") for parts in bars.values()))
+            *(tag("td", _value(parts.get(cause, 0.0))) for parts in bars.values()))
         for number, cause in enumerate(causes)
     ]
     head = tag("tr", tag("th", f"cause, {unit}"), *(tag("th", name) for name in bars))
     table = tag("div", tag("table", tag("thead", head), tag("tbody", *body)), class_="scroll")
     return tag("figure", tag("figcaption", title), join(rows), table, class_="bars")
+
+
+def _value(value: float) -> str:
+    """Four digits, never in exponent form."""
+    if 0 < value < 1e-4:
+        return "< 0.0001"
+    return f"{value:.4g}" if value < 9999.5 else f"{value:.0f}"
 
 
 def _swatch(number: int) -> Markup:

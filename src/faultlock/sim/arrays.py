@@ -122,7 +122,7 @@ N_BUCKETS = 42 * BUCKETS_PER_DOUBLING
 LOCK_KINDS = 16  # lock structs of the model, by struct number
 ROOT_KINDS = 16
 CHAIN_LINKS = 8
-CHAIN_COLUMNS = 6  # thread, lock struct, lock reference, since, label, holder
+CHAIN_COLUMNS = 7  # thread, lock struct, lock reference, since, label, holder, held since
 WORST_CHAINS = 10
 NEVER = 1 << 62
 HELD_SLOTS = 8  # holders kept for each lock (further ones are not told apart)
@@ -208,6 +208,7 @@ class Engine(NamedTuple):
     kind_offset: np.ndarray[Any, Any]  # ... -> what is added to the reference
     lock_key: np.ndarray[Any, Any]  # hash table: key + 1, 0 = empty
     lock_holder: np.ndarray[Any, Any]  # [slot, HELD_SLOTS]
+    lock_since: np.ndarray[Any, Any]  # [slot, HELD_SLOTS]: when the holder took it
     waits: np.ndarray[Any, Any]  # [lock kind, root kind]: n, sum, max; last: other
     wait_buckets: np.ndarray[Any, Any]  # [lock kind, bucket]
     actor_waits: np.ndarray[Any, Any]  # [actor, root kind]: ns
@@ -249,7 +250,7 @@ SHAPES: tuple[tuple[tuple[str | int, ...], str], ...] = (
     (("request",), "request_next request_pages request_cpu request_time"),
     ((LOCK_KINDS,), "kind_struct kind_offset"),
     (("slot",), "lock_key"),
-    (("slot", HELD_SLOTS), "lock_holder"),
+    (("slot", HELD_SLOTS), "lock_holder lock_since"),
     ((LOCK_KINDS + 1, ROOT_KINDS, 3), "waits"),
     ((LOCK_KINDS + 1, N_BUCKETS), "wait_buckets"),
     (("actor", ROOT_KINDS), "actor_waits"),

@@ -112,6 +112,7 @@ def lock_acquired(engine: Engine, thread: int, kind: int, reference: int) -> Non
     for place in range(HELD_SLOTS):
         if engine.lock_holder[at, place] == 0:
             engine.lock_holder[at, place] = thread
+            engine.lock_since[at, place] = engine.scalars[NOW]
             return
 
 
@@ -132,6 +133,7 @@ def _close_gap(engine: Engine, hole: int) -> None:
         engine.lock_key[hole] = engine.lock_key[at]
         for place in range(HELD_SLOTS):
             engine.lock_holder[hole, place] = engine.lock_holder[at, place]
+            engine.lock_since[hole, place] = engine.lock_since[at, place]
             engine.lock_holder[at, place] = 0
         hole = at
 
@@ -157,8 +159,9 @@ def lock_released(engine: Engine, thread: int, kind: int, reference: int) -> Non
 
 
 @compiled
-def holder_of(engine: Engine, kind: int, reference: int, waiter: int) -> int:
-    """A holder of the lock other than the waiter; a blocked one before a running one; or 0."""
+def holder_of(engine: Engine, kind: int, reference: int, waiter: int) -> tuple[int, int]:
+    """A holder of the lock other than the waiter, a blocked one before a running one, and when
+    it took the lock; (0, 0): nobody."""
     key = (kind << 40) + reference + 1
     size = engine.lock_key.shape[0]
     at = (key * 0x9E3779B1) & (size - 1)
@@ -167,15 +170,15 @@ def holder_of(engine: Engine, kind: int, reference: int, waiter: int) -> int:
             break
         at = (at + 1) & (size - 1)
     if engine.lock_key[at] != key:
-        return 0
-    best = 0
+        return 0, 0
+    best, since = 0, 0
     for place in range(HELD_SLOTS):
         thread = engine.lock_holder[at, place]
         if thread == 0 or thread == waiter:
             continue
         if best == 0 or (engine.state[thread] == BLOCKED and engine.state[best] != BLOCKED):
-            best = thread
-    return best
+            best, since = thread, engine.lock_since[at, place]
+    return best, since
 
 
 @compiled
@@ -214,8 +217,11 @@ def wait_begins(engine: Engine, thread: int, struct: int, reference: int, label:
         chain[depth, 2] = engine.wait_reference[who]
         chain[depth, 3] = engine.wait_since[who]
         chain[depth, 4] = engine.wait_label[who]
-        holder = holder_of(engine, engine.wait_struct[who], engine.wait_reference[who], who)
+        holder, held_since = holder_of(
+            engine, engine.wait_struct[who], engine.wait_reference[who], who
+        )
         chain[depth, 5] = holder
+        chain[depth, 6] = held_since
         depth += 1
         if holder == 0:
             root = _root_without_holder(engine, who)

@@ -222,7 +222,8 @@ def _chains(simulation: Any) -> list[dict[str, Any]]:
         if not duration:
             continue
         links = []
-        for who, struct, reference, since, label, holder in engine.chains[worst, :depth].tolist():
+        for row in engine.chains[worst, :depth].tolist():
+            who, struct, reference, since, label, holder, held_since = row
             step = program.steps[label - 1] if 0 < label <= len(program.steps) else None
             links.append(
                 {
@@ -230,8 +231,11 @@ def _chains(simulation: Any) -> list[dict[str, Any]]:
                     "waits_for": locks[kind_of(engine, struct, reference)],
                     "number": reference,
                     "in": step.function if step else "",
+                    "at": f"{step.file}:{step.line}" if step else "",
+                    "text": step.text if step else "",
                     "since_us": round(since / 1e3, 1),
                     "holder": prepared.names[holder - 1] if holder else "",
+                    "held_since_us": round(held_since / 1e3, 1) if holder else None,
                 }
             )
         found.append(

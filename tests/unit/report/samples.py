@@ -50,11 +50,14 @@ def compare_result() -> dict[str, Any]:
         "root": "io",
         "links": [
             {"thread": "mmap 3", "waits_for": "mmap_lock", "number": 1, "in": "down_write_killable",
-             "since_us": 1000.0, "holder": "fork 2"},
+             "at": "kernel/rwsem.py:166", "text": "wait(current.wait_woken, on=sem)",
+             "since_us": 1000.0, "holder": "fork 2", "held_since_us": 300.0},
             {"thread": "fork 2", "waits_for": "vma_lock", "number": 7, "in": "vma_start_write",
-             "since_us": 500.0, "holder": "fault 1"},
+             "at": "kernel/vma_lock.py:80", "text": "wait(vma_lock_free)",
+             "since_us": 500.0, "holder": "fault 1", "held_since_us": 50.0},
             {"thread": "fault 1", "waits_for": "folio", "number": 12, "in": HOSTILE,
-             "since_us": 100.0, "holder": ""},
+             "at": "kernel/folio_wait.py:100", "text": HOSTILE,
+             "since_us": 100.0, "holder": "", "held_since_us": None},
         ],
     }
     waits = {"RwSemaphore": {"io": {"n": 4, "sum_us": 31000.0, "max_us": 9100.0},
