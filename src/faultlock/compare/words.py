@@ -10,6 +10,7 @@ NOTABLE = 1.25  # a ratio below this is not worth a sentence of its own
 MOST_SENTENCES = 8
 
 Policies = Mapping[str, Mapping[str, Any]]
+Finding = tuple[float, str, str]  # how many times, actor, sentence
 
 
 def time_text(us: float) -> str:
@@ -28,7 +29,7 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
         return list(_single(names, policies))
     base = names[0]
     findings = sorted(_findings(base, policies), key=lambda item: -item[0])
-    found = [text for _, text in findings[:MOST_SENTENCES]]
+    found = [text for _, _, text in _chosen(findings)]
     if not found:
         found = [f"No actor differs from {base} by {NOTABLE:g} times or more, or the difference is "
                  "within the confidence intervals."]
@@ -43,10 +44,35 @@ def _single(names: Sequence[str], policies: Policies) -> Iterator[str]:
                        f"{time_text(row['mean_us'])}, p99 {time_text(row['p99_us'])}.")
 
 
-def _findings(base: str, policies: Policies) -> Iterator[tuple[float, str]]:
+def _chosen(findings: Sequence[Finding]) -> list[Finding]:
+    """Of findings by size: the largest of each actor before a second one of any; by size again."""
+    seen: set[str] = set()
+    first: list[Finding] = []
+    others: list[Finding] = []
+    for finding in findings:
+        (others if finding[1] in seen else first).append(finding)
+        seen.add(finding[1])
+    return sorted((first + others)[:MOST_SENTENCES], key=lambda item: -item[0])
+
+
+def _alike(base: str, policies: Policies) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Policies other than the base; those with the same times as one name: `hold and hold-fix`."""
+    groups: list[tuple[list[str], Mapping[str, Any]]] = []
     for policy, entry in policies.items():
         if policy == base:
             continue
+        for names, known in groups:
+            if known["actors"] == entry["actors"]:
+                names.append(policy)
+                break
+        else:
+            groups.append(([policy], entry))
+    for names, entry in groups:
+        yield " and ".join(names), entry
+
+
+def _findings(base: str, policies: Policies) -> Iterator[Finding]:
+    for policy, entry in _alike(base, policies):
         for actor, row in entry["actors"].items():
             before = policies[base]["actors"].get(actor)
             if not before or not before["n"] or not row["n"]:
@@ -55,7 +81,8 @@ def _findings(base: str, policies: Policies) -> Iterator[tuple[float, str]]:
                 ratio = row[metric] / before[metric] if before[metric] else 0.0
                 size = max(ratio, 1 / ratio) if ratio else 0.0
                 if size >= NOTABLE and not _overlap(row, before, metric):
-                    yield size, _sentence(actor, metric, base, before, policy, row, ratio, entry)
+                    text = _sentence(actor, metric, base, before, policy, row, ratio, entry)
+                    yield size, actor, text
                     break
 
 

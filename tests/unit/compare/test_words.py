@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from faultlock.compare.words import io_share, sentences, time_text
+from faultlock.compare.words import MOST_SENTENCES, io_share, sentences, time_text
 from faultlock.sim.many import T95, interval
 
 
@@ -44,6 +44,24 @@ def test_shorter_is_said_as_shorter_and_actors_that_did_nothing_are_left_out() -
     hold = {"actors": {"fault": row(1_000, 4_000, 1), "idle": base["actors"]["idle"]}}
     text = sentences(result(drop_retry=base, hold=hold))
     assert text == ["fault p99: drop-retry 8 ms, hold 4 ms: 2 times shorter."]
+
+
+def test_policies_with_the_same_times_are_one_sentence() -> None:
+    slow = {"actors": {"fork": row(30_000, 60_000, 900)}}
+    text = sentences(result(drop_retry={"actors": {"fork": row(700, 1_400, 20)}},
+                            hold=slow, hold_fix=dict(slow)))
+    assert text == ["fork p99: drop-retry 1.4 ms, hold and hold-fix 60 ms: 42.9 times longer."]
+
+
+def test_each_actor_is_said_before_any_twice() -> None:
+    base = {"actors": {"anon": row(10, 100, 1), "fork": row(100, 1_000, 1)}}
+    others = {
+        f"p{n}": {"actors": {"anon": row(100 + n, 9_000 + n, 1), "fork": row(200, 1_000, 1)}}
+        for n in range(9)
+    }
+    text = sentences(result(drop_retry=base, **others))
+    assert len(text) == MOST_SENTENCES
+    assert text[0].startswith("anon p99") and text[-1].startswith("fork mean: drop-retry 100 us")
 
 
 def test_the_share_of_io_needs_the_actor_and_its_time() -> None:
