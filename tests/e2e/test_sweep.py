@@ -80,7 +80,7 @@ def test_sweep_goes_on_where_it_was(folder: Path) -> None:
 
 
 def test_hold_makes_fork_wait_for_the_device(folder: Path) -> None:
-    done = sweep(folder, "--grid", "device.latency=1ms,4ms", "-o", "out")
+    done = sweep(folder, "--grid", "device.latency=1ms,4ms", "-p", "drop-retry,hold", "-o", "out")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     start = next(n for n, line in enumerate(lines) if line.startswith("hold (divided by"))
@@ -94,6 +94,7 @@ def test_hold_makes_fork_wait_for_the_device(folder: Path) -> None:
         (["--grid", "device.latencyy=1ms"], "latencyy"),
         (["--grid", "device.latency=-1ms"], "device.latency"),
         (["--policies", "hodl"], "did you mean hold"),
+        (["--policies", "drop-retry,hodl"], "hodl: no such policy; did you mean hold"),
         (["--metric", "fork"], "ACTOR.METRIC"),
         (["--workers", "0"], "at least 1"),
         (["--replications", "0"], "at least 1"),

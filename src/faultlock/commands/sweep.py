@@ -50,6 +50,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="the table as JSON")
 
 
+def _names(policies: list[str]) -> list[str]:
+    """`a b` and `a,b` alike: the values of --grid stand between commas, too."""
+    return [name for part in policies for name in part.split(",") if name]
+
+
 def run(arguments: argparse.Namespace) -> int:
     from faultlock.sweep.grid import make_cells, manifest, parse_grid
     from faultlock.sweep.store import Store
@@ -62,8 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.metric:
         parse_metric(arguments.metric)
     workload = overrides(load(arguments.workload), arguments.set)
-    cells = make_cells(workload, arguments.policies, parse_grid(arguments.grid), arguments.seed,
-                       arguments.replications)
+    cells = make_cells(workload, _names(arguments.policies), parse_grid(arguments.grid),
+                       arguments.seed, arguments.replications)
     about = manifest(cells, version_line())
     store = Store(arguments.output or Path(f"sweep-{workload.name}"), about, arguments.restart)
     done = store.done()
