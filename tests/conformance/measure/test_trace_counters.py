@@ -56,7 +56,7 @@ def test_instances_are_removed(instances: Path, tmp_path: Path, way: signal.Sign
     command = [sys.executable, "-m", "faultlock", "measure", "--host", "-w", str(path)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
-        for _ in range(400):
+        for _ in range(1200):
             if len(left(instances)) == len(tc.COUNTERS):
                 break
             time.sleep(0.05)
