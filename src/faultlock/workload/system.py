@@ -33,6 +33,9 @@ class Kernel:
     fault_around_pages: int = key(
         16, "int", "pages mapped around a fault that hits the page cache", minimum=1, maximum=512
     )
+    reader_stealing: bool = key(
+        True, "bool", "readers take a released rwsem past queued writers (Linux 5.11 and later)"
+    )
 
     @property
     def number(self) -> int:
