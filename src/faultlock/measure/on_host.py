@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -108,18 +109,13 @@ def run_on_host(
         compiled = compile_workload(workload, paths)
         words = Path(scratch) / "workload"
         words.write_text(compiled.words)
-        process = subprocess.Popen(
-            [build(DRIVER), words], stdout=subprocess.PIPE, text=True, start_new_session=True,
-            env={**os.environ, **counters.environment()},
-        )  # fmt: skip
+        environment = {**os.environ, **counters.environment()}
         try:
-            text, _ = process.communicate(timeout=limit_s)
+            text = _run_driver([build(DRIVER), words], environment, limit_s)
         except subprocess.TimeoutExpired:
             raise LimitReached(
                 f"{workload.name}: the driver did not end within {limit_s:.0f} s (raise --limit)"
             ) from None
-        finally:
-            _end_group(process)
         counted = counters.values()
     output = parse_output(text, [workload.name])
     if output.errors or not output.runs or not output.runs[0].actors:
@@ -129,6 +125,23 @@ def run_on_host(
     output.runs[0].tracefs = counted
     output.release = os.uname().release
     return output
+
+
+def _run_driver(command: list[Path], environment: dict[str, str], limit_s: float) -> str:
+    """What the driver prints.  It and all it started end with this function, also on Ctrl-C."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, start_new_session=True, env=environment
+        )
+        try:
+            # Only now: an interrupt inside Popen would leave a driver that nobody knows.
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            return process.communicate(timeout=limit_s)[0]
+        finally:
+            _end_group(process)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:
