@@ -93,19 +93,19 @@ def _tables_of_groups(
     groups: list[Group], arguments: argparse.Namespace
 ) -> list[list[dict[str, Any]]]:
     """{actor: table} of each run of each scenario.  Regime rows take 20 runs; others two, and
-    more only where these two differ by more than 2 % in a judged value."""
+    more only where these two differ by more than 2 % in a rate or mean."""
     from faultlock.sim.many import Job, run_jobs, seeds
     from faultlock.workload.measurement_scenario import workload_of_scenario
 
     least = min(FIRST_REPLICATIONS, arguments.replications)
     wanted = [REGIME_REPLICATIONS if is_regime(group) else least for group in groups]
     tables: list[list[dict[str, Any]]] = [[] for _ in groups]
+    workloads = [workload_of_scenario(g.measurement, g.repeats[0], g.file) for g in groups]
     for text in ("simulating the measured scenarios", "again, where two runs differ"):
         jobs, owners = [], []
         for number, group in enumerate(groups):
-            workload = workload_of_scenario(group.measurement, group.repeats[0], group.file)
             for seed in seeds(arguments.seed, wanted[number])[len(tables[number]) :]:
-                jobs.append(Job(workload, group.policy, seed))
+                jobs.append(Job(workloads[number], group.policy, seed))
                 owners.append(number)
         with console.progress(text) as report:
             for owner, result in zip(

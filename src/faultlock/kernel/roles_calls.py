@@ -16,9 +16,7 @@ def operation_mmap_munmap(task: Task, operation: Operation):
     cpu("system_call")
     if address >= 0:
         __vm_munmap(address, address + operation.size)
-    user_stack(task)
-    emit("OP_END", operation.number)
-    user_heap(task)
+    operation_end(task, operation)
 
 
 def operation_mprotect(task: Task, operation: Operation):
@@ -36,9 +34,7 @@ def operation_mprotect(task: Task, operation: Operation):
     emit("OP_BEGIN", operation.number)
     cpu("system_call")
     do_mprotect(address, address + operation.size, prot)
-    user_stack(task)
-    emit("OP_END", operation.number)
-    user_heap(task)
+    operation_end(task, operation)
 
 
 def operation_read_proc(task: Task, operation: Operation):
@@ -52,9 +48,7 @@ def operation_read_proc(task: Task, operation: Operation):
     emit("OP_BEGIN", operation.number)
     cpu("proc_open")
     read_proc(operation.target, operation.what)
-    user_stack(task)
-    emit("OP_END", operation.number)
-    user_heap(task)
+    operation_end(task, operation)
 
 
 def operation_madvise(task: Task, operation: Operation):
@@ -69,9 +63,7 @@ def operation_madvise(task: Task, operation: Operation):
     emit("OP_BEGIN", operation.number)
     cpu("system_call")
     do_madvise(address, address + operation.size, operation.what)
-    user_stack(task)
-    emit("OP_END", operation.number)
-    user_heap(task)
+    operation_end(task, operation)
 
 
 def operation_populate(task: Task, operation: Operation):
@@ -90,6 +82,4 @@ def operation_populate(task: Task, operation: Operation):
     emit("OP_BEGIN", operation.number)
     cpu("system_call")
     do_madvise(address, address + operation.size, MADV_POPULATE_READ)
-    user_stack(task)
-    emit("OP_END", operation.number)
-    user_heap(task)
+    operation_end(task, operation)

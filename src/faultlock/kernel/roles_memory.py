@@ -17,9 +17,7 @@ def operation_mmap(task: Task, operation: Operation):
     emit("OP_BEGIN", operation.number)
     cpu("system_call")
     vm_mmap_pgoff(operation.map_file, operation.start, operation.vma_pages, operation.map_pgoff, operation.map_flags, False)
-    user_stack(task)
-    emit("OP_END", operation.number)
-    user_heap(task)
+    operation_end(task, operation)
 
 
 def operation_munmap(task: Task, operation: Operation):
@@ -33,9 +31,7 @@ def operation_munmap(task: Task, operation: Operation):
     emit("OP_BEGIN", operation.number)
     cpu("system_call")
     __vm_munmap(operation.start, operation.start + operation.vma_pages)
-    user_stack(task)
-    emit("OP_END", operation.number)
-    user_heap(task)
+    operation_end(task, operation)
 
 
 def operation_gup(task: Task, operation: Operation):
@@ -52,9 +48,7 @@ def operation_gup(task: Task, operation: Operation):
     pinned = get_user_pages_unlocked(address, 1, FOLL_GET)
     if pinned == 1:
         gup_put_page()
-    user_stack(task)
-    emit("OP_END", operation.number)
-    user_heap(task)
+    operation_end(task, operation)
 
 
 def operation_vcpu(task: Task, operation: Operation):
@@ -68,9 +62,7 @@ def operation_vcpu(task: Task, operation: Operation):
     address = next_page(task, operation)
     emit("OP_BEGIN", operation.number)
     kvm_faultin_pfn(operation.vcpu, address, True)
-    user_stack(task)
-    emit("OP_END", operation.number)
-    user_heap(task)
+    operation_end(task, operation)
 
 
 def operation_fuse_receive(task: Task, operation: Operation):
