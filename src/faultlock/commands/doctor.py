@@ -57,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    findings = [*_needed(), *_tools(), *_kernel()]
+    findings = [*_needed(), *_tools(), *_kernel(), *_left_behind()]
     missing = [finding for finding in findings if finding.required and not finding.present]
     if arguments.json:
         console.out_json(
@@ -109,6 +109,18 @@ def _kernel() -> Iterator[Finding]:
         "vma_lock counters", False, counters, "/proc/vmstat" if counters else "not in this kernel",
         "retry and abort counts of measure --host", "a kernel with CONFIG_PER_VMA_LOCK_STATS",
     )
+
+
+def _left_behind() -> Iterator[Finding]:
+    """Folders and file systems of runs that were killed; nothing when there are none."""
+    from faultlock.measure.scratch import mount_points, stale_folders
+
+    for folder in stale_folders():
+        mounted = ", with a file system" if mount_points(folder.resolve()) else ""
+        yield Finding(
+            "left behind", False, False, f"{folder}{mounted}",
+            "nothing, a killed run left it", "the next measure, probe or reproduce removes it",
+        )
 
 
 def _has_vma_lock_counters() -> bool:

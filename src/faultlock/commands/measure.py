@@ -114,12 +114,21 @@ def _measure(arguments: argparse.Namespace, workload: Any, kernel: Path | None) 
     return measurement(as_run, output, policy=arguments.policy, in_guest=kernel is not None)
 
 
+def say_what_was_left() -> None:
+    """Removes, and names, what runs that were killed left behind."""
+    from faultlock.measure.scratch import remove_stale
+
+    for folder in remove_stale():
+        console.warn(f"removed {folder}, left by a run that was killed")
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Measures on each kernel in turn; prints or writes. Exit code 0."""
     from faultlock.measure.measurement import write_measurement
     from faultlock.workload import load, overrides
 
     _check(arguments)
+    say_what_was_left()
     settings = list(arguments.set)
     if arguments.seconds is not None:
         settings.append(f"duration={round(arguments.seconds * 1e9)}ns")

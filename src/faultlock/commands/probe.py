@@ -31,12 +31,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Probes, prints. Exit code 0 whatever the facts are."""
+    from faultlock.commands.measure import say_what_was_left
     from faultlock.measure.probe.facts import behaves_like, probe_host, probe_kernel
     from faultlock.measure.qemu import check_seconds
 
     check_seconds("probe: --limit", arguments.limit)
     if (arguments.kernel is None) == (not arguments.host):
         raise FaultlockError("probe: give either --kernel BZIMAGE or --host")
+    say_what_was_left()
     if arguments.host:
         release, facts = probe_host(arguments.limit)
     else:

@@ -69,6 +69,7 @@ def _find(arguments: argparse.Namespace) -> list[tuple[Counterexample, Reproduce
 
 def run(arguments: argparse.Namespace) -> int:
     """Writes and runs the reproducer. Exit code 1 when any kernel shows the violation, else 0."""
+    from faultlock.commands.measure import say_what_was_left
     from faultlock.measure.qemu import check_ready, check_seconds
     from faultlock.measure.reproduce.attempt import attempt
     from faultlock.measure.reproduce.choose import source_text
@@ -79,6 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise FaultlockError("reproduce: give --kernel BZIMAGE to run it, or -o FILE to keep it")
     for kernel in arguments.kernel:
         check_ready(kernel)
+    if arguments.kernel:
+        say_what_was_left()
     source = source_text(reproducer, item.scenario, item.property_name, item.policy, item.steps)
     if arguments.output:
         with atomic_write(arguments.output) as stream:

@@ -21,6 +21,7 @@ from faultlock.measure.compile_workload import compile_workload, distribution_wo
 from faultlock.measure.compiler import build
 from faultlock.measure.in_guest import DRIVER
 from faultlock.measure.results import DriverOutput, parse_output
+from faultlock.measure.scratch import mount_points, scratch_folder, unmount
 from faultlock.measure.trace_counters import PLACES, trace_counters
 from faultlock.workload import Workload
 
@@ -48,11 +49,8 @@ def _unmount(folder: Path, server: subprocess.Popen[str] | None) -> None:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
-    if folder.is_dir() and os.path.ismount(folder):
-        command = ["umount", "-l"] if os.geteuid() == 0 else ["fusermount3", "-u", "-z"]
-        subprocess.run(
-            [*command, str(folder)], capture_output=True, check=False, timeout=END_LIMIT_S
-        )
+    for place in mount_points(folder.resolve()):
+        unmount(place)
 
 
 @contextmanager
@@ -70,10 +68,10 @@ def slow_files(workload: Workload) -> Iterator[Path]:
         raise EnvironmentMissing(
             "mounting FUSE needs root or fusermount3 (Debian: apt-get install fuse3)"
         )
-    with tempfile.TemporaryDirectory(prefix="faultlock-fuse-") as scratch:
-        configuration = Path(scratch) / "configuration"
+    with scratch_folder("fuse") as scratch:
+        configuration = scratch / "configuration"
         configuration.write_text(server_configuration(workload))
-        folder = Path(scratch) / "files"
+        folder = scratch / "files"
         folder.mkdir()
         server = None
         try:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faultlock.errors import EnvironmentMissing, FaultlockError
+from faultlock.measure.scratch import scratch_folder
 
 MAX_CONSOLE_BYTES = 64 << 20
 TAIL_LINES = 8
@@ -115,10 +116,10 @@ def run_guest(guest: Guest, on_line: Callable[[str], bool] | None = None) -> str
     EnvironmentMissing without QEMU, FaultlockError when the kernel is no bzImage.
     """
     check_kernel(guest.kernel)
-    with tempfile.TemporaryDirectory(prefix="faultlock-qemu-") as folder:
-        archive = Path(folder) / "initramfs"
+    with scratch_folder("qemu") as folder:
+        archive = folder / "initramfs"
         archive.write_bytes(guest.initramfs)
-        errors = Path(folder) / "stderr"
+        errors = folder / "stderr"
         with errors.open("wb") as stderr:
             process = subprocess.Popen(
                 command_line(guest, archive),

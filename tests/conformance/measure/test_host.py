@@ -14,6 +14,7 @@ import pytest
 
 from faultlock.measure.measurement import read_measurement
 from faultlock.measure.on_host import run_on_host, slow_files
+from faultlock.measure.scratch import remove_stale
 from faultlock.workload import loads
 from tests.tools import faultlock, require_tool
 
@@ -100,3 +101,28 @@ def test_measure_command_on_the_host(tmp_path: Path) -> None:
     document = read_measurement(target)
     assert document["clock"] == "host" and document["device"]["kind"] == "fuse"
     assert "fork" in done.stdout and not mounts()
+
+
+def test_a_dead_file_system_is_found_and_removed(tmp_path: Path) -> None:
+    """SIGKILL of the command and of the server at once: nobody could unmount."""
+    before = mounts()
+    (tmp_path / "tmp").mkdir()
+    path = tmp_path / "w.toml"
+    path.write_text(TEXT)
+    code = f"""
+import os, signal
+from pathlib import Path
+from faultlock.measure import on_host
+from faultlock.workload import load
+with on_host.slow_files(load({str(path)!r})):
+    for child in Path(f"/proc/self/task/{{os.getpid()}}/children").read_text().split():
+        os.kill(int(child), signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, check=False, timeout=60)
+    assert done.returncode == -9
+    (left,) = (tmp_path / "tmp").iterdir()
+    assert len(mounts()) == len(before) + 1
+    assert remove_stale(tmp_path / "tmp", youngest_s=0) == [left]
+    assert mounts() == before and not left.exists()

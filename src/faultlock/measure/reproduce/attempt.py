@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from faultlock.measure.compiler import build
 from faultlock.measure.initramfs import initramfs
 from faultlock.measure.qemu import Guest, check_ready, failed, run_guest
+from faultlock.measure.scratch import scratch_folder
 
 APPEND = (
     "quiet loglevel=3 null_blk.irqmode=2 null_blk.completion_nsec=200000000 null_blk.gb=64 "
@@ -33,8 +33,8 @@ def attempt(source: str, kernel: Path, limit_s: float = 120.0) -> Attempt:
     Raises GuestFailed (does not boot, no null_blk or FUSE, stopped), EnvironmentMissing (tools).
     """
     check_ready(kernel)
-    with tempfile.TemporaryDirectory(prefix="faultlock-reproduce-") as folder:
-        path = Path(folder) / "repro.c"
+    with scratch_folder("reproduce") as folder:
+        path = folder / "repro.c"
         path.write_text(source)
         program = build(path).read_bytes()
     guest = Guest(
