@@ -8,7 +8,7 @@ from pathlib import Path
 
 from faultlock.measure.compile_workload import compile_workload
 from faultlock.measure.compiler import build
-from faultlock.measure.initramfs import initramfs
+from faultlock.measure.modules import boot_archive, missing_modules
 from faultlock.measure.qemu import Guest, GuestFailed, check_ready, failed, run_guest
 from faultlock.measure.results import DriverOutput, parse_output
 from faultlock.workload import Workload
@@ -43,7 +43,7 @@ def run_in_guest(
     files |= {f"workload.{i}": item.words.encode() for i, item in enumerate(compiled)}
     guest = Guest(
         kernel=kernel,
-        initramfs=initramfs(files),
+        initramfs=boot_archive(kernel, files),
         memory_mib=memory_mib or max(guest_memory_mib(workload) for workload in workloads),
         cpus=cpus,
         append=APPEND,
@@ -61,7 +61,8 @@ def run_in_guest(
 def _check(guest: Guest, output: DriverOutput, console: str, wanted: int) -> None:
     """Raises GuestFailed when not every workload has a result."""
     if output.errors:
-        raise failed(guest, f"the driver reports: {output.errors[0]}", console)
+        what = output.errors[0] + missing_modules(guest.kernel, output.errors[0])
+        raise failed(guest, f"the driver reports: {what}", console)
     if not output.release:
         raise failed(guest, "did not boot as far as the driver (init)", console)
     if not output.finished or len(output.runs) < wanted:

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/reboot.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,6 +15,8 @@ static void die(const char *what, const char *detail)
 {
 	printf("ERROR %s: %s\n", what, detail);
 	fflush(stdout);
+	if (getpid() == 1)	/* an init that exits is a panic, which hides what was wrong */
+		reboot(RB_POWER_OFF);
 	_exit(3);
 }
 

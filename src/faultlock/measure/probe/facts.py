@@ -17,7 +17,7 @@ from pathlib import Path
 from faultlock.errors import EnvironmentMissing
 from faultlock.measure.compiler import build
 from faultlock.measure.in_guest import APPEND
-from faultlock.measure.initramfs import initramfs
+from faultlock.measure.modules import boot_archive, missing_modules
 from faultlock.measure.qemu import Guest, check_ready, failed, run_guest
 
 PROBE = Path(__file__).parent / "probe.c"
@@ -147,7 +147,7 @@ def probe_kernel(kernel: Path, limit_s: float = 120.0) -> tuple[str, dict[str, F
     check_ready(kernel)
     guest = Guest(
         kernel=kernel,
-        initramfs=initramfs({"init": build(PROBE).read_bytes()}),
+        initramfs=boot_archive(kernel, {"init": build(PROBE).read_bytes()}),
         memory_mib=GUEST_MEMORY_MIB,
         append=f"{APPEND} probe_latency_ns={LATENCY_NS}",
         limit_s=limit_s,
@@ -156,7 +156,8 @@ def probe_kernel(kernel: Path, limit_s: float = 120.0) -> tuple[str, dict[str, F
     try:
         release, facts, finished = parse_facts(console)
     except EnvironmentMissing as error:
-        raise failed(guest, str(error), console) from None
+        what = str(error) + missing_modules(kernel, str(error))
+        raise failed(guest, what, console) from None
     if not finished:
         what = (
             "stopped while it was probed" if release else "did not boot as far as the probe (init)"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faultlock.measure.compiler import build
-from faultlock.measure.initramfs import initramfs
+from faultlock.measure.modules import boot_archive, missing_modules
 from faultlock.measure.qemu import Guest, check_ready, failed, run_guest
 from faultlock.measure.scratch import scratch_folder
 
@@ -38,9 +38,12 @@ def attempt(source: str, kernel: Path, limit_s: float = 120.0) -> Attempt:
         path.write_text(source)
         program = build(path).read_bytes()
     guest = Guest(
-        kernel=kernel, initramfs=initramfs({"init": program}), memory_mib=GUEST_MEMORY_MIB,
-        append=APPEND, limit_s=limit_s,
-    )  # fmt: skip
+        kernel=kernel,
+        initramfs=boot_archive(kernel, {"init": program}),
+        memory_mib=GUEST_MEMORY_MIB,
+        append=APPEND,
+        limit_s=limit_s,
+    )
     console = run_guest(guest, lambda line: line.startswith("FINISHED"))
     _, _, rest = console.partition("REPRODUCER\n")
     lines = [line.strip() for line in rest.splitlines() if line.strip()]
@@ -49,5 +52,6 @@ def attempt(source: str, kernel: Path, limit_s: float = 120.0) -> Attempt:
         if word in ("CONFIRMED", "NOT-SEEN"):
             return Attempt(word == "CONFIRMED", what, tuple(lines[:index]))
         if word == "ERROR":
+            what += missing_modules(kernel, what)
             raise failed(guest, f"the reproducer reports: {what}", console)
     raise failed(guest, "the reproducer gave no verdict" if rest else "did not boot", console)

@@ -36,6 +36,8 @@ static void fail(const char *what)
 {
 	printf("ERROR %s: %s\n", what, strerror(errno));
 	fflush(stdout);
+	if (getpid() == 1)
+		reboot(RB_POWER_OFF);
 	_exit(1);
 }
 
