@@ -33,7 +33,8 @@ class OpenFile:
 class Vma:
     """One mapping during its life; a change of range or protection ends it and begins another.
 
-    `number` is -1 while the mapping is not part of an address space.
+    `number` is -1 while the mapping is not part of an address space. `anchored`: of an inferred
+    one, which page of the file lies where is certain (else guessed from fault-around's ranges).
     """
 
     number: int
@@ -48,6 +49,7 @@ class Vma:
     inferred: bool
     created_ns: int
     removed_ns: int = -1
+    anchored: bool = False
 
     def index_of(self, address: int) -> int:
         """Page index in the file that backs `address`."""
@@ -159,6 +161,7 @@ class AddressSpace:
             vma.advice,
             vma.inferred,
             now_ns,
+            anchored=vma.anchored,
         )
 
     def _piece(self, vma: Vma, start: int, end: int, now_ns: int) -> None:
@@ -251,6 +254,31 @@ class AddressSpace:
             open_file=open_file,
             inferred=True,
         )
+
+    def observe_range(self, vma: Vma, start: int, end: int) -> None:
+        """An inferred mapping certainly holds [start, end), as far as no other one does."""
+        position = bisect_left(self._starts, vma.start)
+        if not vma.inferred or self._vmas[position : position + 1] != [vma]:
+            return
+        if position > 0:
+            start = max(start, self._vmas[position - 1].end)
+        if position + 1 < len(self._vmas):
+            end = min(end, self._starts[position + 1])
+        if start < vma.start:
+            self._grow(vma, start)
+        vma.end = max(vma.end, end)
+
+    def shift(self, vma: Vma, distance: int) -> bool:
+        """An inferred mapping lies `distance` bytes higher than was guessed; False: it cannot."""
+        position = self._vmas.index(vma)
+        below = self._vmas[position - 1].end if position else 0
+        above = self._starts[position + 1] if position + 1 < len(self._vmas) else 1 << 63
+        start, end = max(vma.start + distance, below), min(vma.end + distance, above)
+        if start >= end:
+            return False
+        vma.offset += start - distance - vma.start
+        vma.start, vma.end, self._starts[position] = start, end, start
+        return True
 
     def observe_anonymous(self, now_ns: int, address: int) -> Vma:
         """The mapping behind an anonymous fault that no known mapping explains."""

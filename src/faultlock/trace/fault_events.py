@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from faultlock.trace.address_space import PAGE, PROT_EXEC, AddressSpace, Vma
+from faultlock.trace.fault_index import index_in
 from faultlock.trace.recording import FAULT, GUP, Operation
 from faultlock.trace.thread_state import ThreadState
 from faultlock.trace.world import World
@@ -64,7 +65,20 @@ class FaultEvents:
         fault = thread.fault
         if fault is not None and fault.kind == FAULT and fault.vma >= 0 and file >= 0:
             pages = self._world.recording.files[file].pages
+            self._mapped_around(fault, index, last_index)
             self._world.boundaries.mapped_around(fault, index, last_index, pages)
+
+    def _mapped_around(self, fault: Operation, first: int, last: int) -> None:
+        """Fault-around stays within the mapping: it holds all of the range."""
+        space = self._world.spaces[fault.mm]
+        vma = space.find(fault.address)
+        if (
+            vma is not None
+            and vma.number == fault.vma
+            and first <= fault.index <= last < first + 16
+        ):
+            start = (fault.address // PAGE + first - fault.index) * PAGE
+            space.observe_range(vma, start, start + (last + 1 - first) * PAGE)
 
     def _file_event(
         self, thread: ThreadState, file: int, first: int, last: int, is_fault: bool
@@ -104,17 +118,10 @@ class FaultEvents:
         """The first file event of a fault: which mapping, which open file, which page."""
         space = self._world.spaces[fault.mm]
         vma = space.find(fault.address)
-        if vma is not None and vma.open_file is not None:
-            expected = vma.index_of(fault.address)
-            if first <= expected <= last and vma.open_file.file in (None, fault.file):
-                fault.index = expected
-                self._world.open_files.identify(vma.open_file, fault.file)
-            else:
-                vma = None
-        else:
+        if vma is not None and not self._explained_by(space, vma, fault, first, last, is_fault):
             vma = None
         if vma is None:
-            index = first if is_fault else self._index_in(space, fault, first, last)
+            index = first if is_fault else index_in(space, fault, first, last)
             if index < 0:
                 return
             fault.index = index
@@ -124,37 +131,32 @@ class FaultEvents:
                 index,
                 self._world.open_files.loaded(fault.mm, fault.file),
             )
-        if vma.inferred and fault.fetch:
-            vma.prot |= PROT_EXEC
+        if vma.inferred:
+            vma.anchored = vma.anchored or is_fault
+            vma.prot |= PROT_EXEC if fault.fetch else 0
         fault.vma, fault.open_file = vma.number, vma.open_file.number if vma.open_file else -1
         # Fault-around served the page, so it is within the file, whatever else is.
         self._world.within(fault.file, fault.index)
 
-    def _index_in(self, space: AddressSpace, fault: Operation, first: int, last: int) -> int:
-        """The page of a fault that fault-around served without mm_filemap_fault, or -1.
-
-        The range is the aligned block of 16 pages around the page, unless cut at its beginning
-        (the mapping begins inside the block), at its end, or at both. Then an inferred mapping of
-        the file close by is taken for a part of the same segment, if that is possible.
-        """
-        page = fault.address // PAGE
-        place, count = page % 16, last - first + 1
-        if count == 16:
-            return first + place
-        # A mapping that begins inside the block is rarer than one that ends in it; where it must
-        # begin inside, it may end inside, too.
-        near = [
-            page - vma.start // PAGE + vma.offset // PAGE
-            for vma in space.vmas
-            if vma.inferred
-            and vma.open_file is not None
-            and vma.open_file.file == fault.file
-            and max(vma.start // PAGE - page, page - vma.end // PAGE) < 16
-        ]
-        possible = [first + place, *near, last - (15 - place)]
-        possible = [index for index in possible if first <= index <= last]
-        # The file's first page is where its first mapping begins.
-        return possible[0] if possible else (0 if first == 0 else -1)
+    def _explained_by(
+        self, space: AddressSpace, vma: Vma, fault: Operation, first: int, last: int, exact: bool
+    ) -> bool:
+        """Does what is known of the mapping at the address agree with the fault's file event?"""
+        if vma.open_file is None or vma.open_file.file not in (None, fault.file):
+            return False
+        expected = vma.index_of(fault.address)
+        if exact and expected != first and vma.inferred and not vma.anchored:
+            # What was guessed from fault-around's ranges was wrong.
+            distance = (expected - first) * PAGE
+            if not space.shift(vma, distance):
+                return False
+            self._world.boundaries.shifted(vma, distance)
+            expected = vma.index_of(fault.address)
+        if not first <= expected <= last or not vma.start <= fault.address < vma.end:
+            return False
+        fault.index = expected
+        self._world.open_files.identify(vma.open_file, fault.file)
+        return True
 
     def _readahead_request(
         self, thread: ThreadState, dev: int, ino: int, index: int, req_count: int, *_: int

@@ -41,6 +41,12 @@ class Boundaries:
         if async_size == 0 and 0 < size < most and index <= fault.index < index + size:
             self._add(fault, index + size)
 
+    def shifted(self, vma: Vma, distance: int) -> None:
+        """The mapping lies `distance` bytes higher than was guessed."""
+        known = self.of.pop(vma.number, None)
+        if known is not None:
+            self.of[vma.number] = {address + distance for address in known}
+
     def _add(self, fault: Operation, index: int) -> None:
         page = fault.address // PAGE + index - fault.index
         self.of.setdefault(fault.vma, set()).add(page * PAGE)
@@ -53,7 +59,8 @@ def split_segments(vmas: list[Vma], operations: list[Operation], known: Boundari
     """
     inside: dict[int, list[Operation]] = {}
     for operation in operations:
-        if operation.kind == FAULT and operation.vma >= 0 and operation.file >= 0:
+        # A write to a page that was read before has no file event: it counts, too.
+        if operation.kind == FAULT and operation.vma >= 0:
             vma = vmas[operation.vma]
             if vma.inferred and vma.open_file is not None:
                 inside.setdefault(operation.vma, []).append(operation)
