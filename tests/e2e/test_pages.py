@@ -122,7 +122,7 @@ def test_the_worst_chain_is_drawn_with_its_root_cause(
     browser.click(".span.io")
     said = browser.value("document.querySelector('details[open] .source').innerText")
     assert said.startswith("fault 1: I/O of folio 12")
-    assert "kernel/folio_wait.py:100" in said
+    assert "kernel/filemap.py:96" in said
 
 
 def test_a_hold_is_drawn_and_a_wait_names_its_source_line(
@@ -136,10 +136,12 @@ def test_a_hold_is_drawn_and_a_wait_names_its_source_line(
     browser.click("details[open] .span.hold")
     said = browser.value("document.querySelector('details[open] .source').innerText")
     assert said.startswith("fork 2: holds mmap_lock 1, 9.8ms")
-    assert "meanwhile: waits itself at kernel/vma_lock.py:80 vma_start_write" in said
+    assert "kernel/fork.py:206 dup_mmap: mmap_write_lock_killable(oldmm)" in said
+    assert "meanwhile: waits itself at kernel/fork.py:164 dup_mmap" in said
     browser.click("details[open] .span.wait")
     said = browser.value("document.querySelector('details[open] .source').innerText")
-    assert "kernel/rwsem.py:166 down_write_killable: wait(current.wait_woken, on=sem)" in said
+    assert "kernel/mmap.py:150 vm_mmap_pgoff: mmap_write_lock_killable(mm)" in said
+    assert "sleeps in kernel/rwsem.py:166 down_write_killable" in said
 
 
 def contrast(browser: Browser, selector: str) -> float:

@@ -20,6 +20,13 @@ def test_a_run_has_threads_operations_waits_holders_and_reads(tmp_path: Path) ->
     assert {"fork", "fault", "page fault"} <= names
     assert any(name.startswith("vma_lock ") for name in names)
     assert any(name.startswith("read ") for name in names)
+    notes = {
+        (note.name, note.string_value)
+        for packet in trace.packet
+        for note in packet.track_event.debug_annotations
+    }
+    assert any(name == "at" and value.endswith(" filemap_read_folio") for name, value in notes)
+    assert any(name == "taken at" and value.endswith(" dup_mmap") for name, value in notes)
     flows = [p.track_event for p in trace.packet if p.track_event.flow_ids]
     assert flows
     ended = {n for p in trace.packet for n in p.track_event.terminating_flow_ids}

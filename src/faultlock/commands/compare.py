@@ -94,7 +94,9 @@ def _show(arguments: argparse.Namespace, result: dict[str, Any], verdict: list[s
         with atomic_write(arguments.html) as stream:
             stream.write(compare_page(result, verdict, command_line()))
     if arguments.json:
-        console.out_json(result)
+        from faultlock.sim.result import without_callers
+
+        console.out_json(without_callers(result))
     elif arguments.mail:
         from faultlock.report.mail import compare_mail
 

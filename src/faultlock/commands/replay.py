@@ -97,7 +97,9 @@ def run(arguments: argparse.Namespace) -> int:
         with atomic_write(arguments.html) as stream:
             stream.write(replay_page(result, command_line()))
     if arguments.json:
-        console.out_json(result)
+        from faultlock.sim.result import without_callers
+
+        console.out_json(without_callers(result))
     else:
         _print(arguments, result)
     return EXIT_OK if all(r.finished for r in replays.values()) else EXIT_UNKNOWN

@@ -12,7 +12,13 @@ from __future__ import annotations
 from faultlock.lang import program as ir
 from faultlock.lang.layout import Layout
 from faultlock.lang.llvm_free_maps import free_map_helpers
-from faultlock.lang.llvm_module import NO_CHOICE, RECORD_HELPERS, RECORD_LIMIT, LlvmModule
+from faultlock.lang.llvm_module import (
+    LAST_LABEL,
+    NO_CHOICE,
+    RECORD_HELPERS,
+    RECORD_LIMIT,
+    LlvmModule,
+)
 from faultlock.lang.llvm_statements import STEP_ARGUMENTS, AtomicWriter, StepWriter
 from faultlock.lang.traverse import atomic_callees
 
@@ -135,6 +141,15 @@ def find_step(module: LlvmModule) -> tuple[str, str]:
     return look, find
 
 
+def last_label(module: LlvmModule, block: str) -> str:
+    """Lines of `block` that tell which step it was; the checker knows it."""
+    if not module.simulate:
+        return ""
+    return f"""  %last.{block} = getelementptr i64, ptr %out, i64 {LAST_LABEL}
+  store i64 %label, ptr %last.{block}
+"""
+
+
 def exported_step(module: LlvmModule) -> str:
     """`step`."""
     look, find = find_step(module)
@@ -145,7 +160,7 @@ define i32 @step(ptr %S, i32 %thread32, i64 %choice, ptr %out) nounwind {{
 finished:
   ret i32 3
 go:
-{find}  %code = tail call fastcc i32 %step({types})
+{find}{last_label(module, "go")}  %code = tail call fastcc i32 %step({types})
   ret i32 %code
 }}
 """
@@ -184,10 +199,10 @@ stepped:
 next:
   br label %loop
 stop:
-  store i64 %more, ptr %count.p
+{last_label(module, "stop")}  store i64 %more, ptr %count.p
   ret i32 1
 other:
-  %timed = icmp uge i32 %code, 6
+{last_label(module, "other")}  %timed = icmp uge i32 %code, 6
   %total = select i1 %timed, i64 %more, i64 %count
   store i64 %total, ptr %count.p
   ret i32 %code

@@ -8,6 +8,7 @@ from faultlock.lang.layout import Layout
 
 RECORD_LIMIT = 1 << 13  # records of one step; more are dropped, and counted in out[DROPPED]
 DROPPED = 5
+LAST_LABEL = 6  # out[LAST_LABEL]: label of the last step (simulate)
 FIRST_RECORD = 8  # out[8..]: records of 4 words
 OUT_WORDS = FIRST_RECORD + 4 * RECORD_LIMIT
 LOOP_LIMIT = 100_000  # rounds of one While

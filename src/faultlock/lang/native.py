@@ -12,6 +12,7 @@ step(u8* S, i32 thread, i64 choice, i64* out) -> i32
     5 model error (null dereference, range, index, loop, free): out[1] = number
     6 cpu (simulate): out[1] = index into cost_names, out[2] = amount; the step is done
     7 sleep (simulate): out[1] = microseconds; the step is done
+    Label of the step (simulate): out[6]; of `run`, that of the last one.
     Records (simulate): out[0] = how many, each 4 words from out[8]: event, a, b, c; event -1:
     a field that a wait condition of thread a reads was written.  The caller sets out[0] = 0.
 run(u8* S, i32 thread, i64* out, i64 fuel) -> i32

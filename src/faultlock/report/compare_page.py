@@ -152,27 +152,35 @@ def chain_spans(chain: Mapping[str, Any]) -> list[Span]:
         label = f"I/O of {_lock(link)}" if is_io else f"waits for {_lock(link)}{held}"
         spans.append(
             Span(link["thread"], link["since_us"], max(end, link["since_us"]),
-                 "io" if is_io else "wait", label, _place(link), link.get("text", ""))
+                 "io" if is_io else "wait", label, _place(link["caller"]), _sleeps(link))
         )
         if held:
             after = links[number + 1] if number + 1 < len(links) else None
             spans.append(_hold(link, end, str(chain["root"]) if after is None else
-                               f"waits itself at {_place(after)}"))
+                               f"waits itself at {_place(after['caller'])}"))
     return spans
 
 
 def _hold(link: Mapping[str, Any], end_us: float, meanwhile: str) -> Span:
-    """What `link` waits for, in the lane of its holder."""
+    """What `link` waits for, in the lane of its holder; the line is the one that took it."""
     since = link.get("held_since_us")
     start = link["since_us"] if since is None else since
-    return Span(link["holder"], start, max(end_us, start), "hold", f"holds {_lock(link)}", "",
-                f"meanwhile: {meanwhile}")
+    return Span(link["holder"], start, max(end_us, start), "hold", f"holds {_lock(link)}",
+                _place(link["taken"]), f"{link['taken']['text']} · meanwhile: {meanwhile}")
 
 
 def _lock(link: Mapping[str, Any]) -> str:
     return f"{link['waits_for']} {link['number']}"
 
 
-def _place(link: Mapping[str, Any]) -> str:
-    """`kernel/rwsem.py:120 rwsem_down_read_slowpath`."""
-    return f"{link['at']} {link['in']}" if link.get("at") else str(link["in"])
+def _sleeps(link: Mapping[str, Any]) -> str:
+    """The caller's line, and where in the lock functions the thread sleeps, if it is elsewhere."""
+    text = str(link["caller"]["text"])
+    if link["at"] == link["caller"]["at"]:
+        return text
+    return f"{text} · sleeps in {_place(link)}"
+
+
+def _place(step: Mapping[str, Any]) -> str:
+    """`kernel/fork.py:206 dup_mmap`."""
+    return f"{step['at']} {step['in']}" if step.get("at") else str(step["in"])

@@ -115,13 +115,21 @@ def chain_lines(policies: Mapping[str, Mapping[str, Any]], most: int) -> list[st
                 f"{policy} chain {number}: {chain['duration_us'] / 1e3:.3g} ms, "
                 f"{len(links)} deep, root cause: {chain['root']}"
             )
-            for depth, link in enumerate(links):
-                held = f", held by {link['holder']}" if link["holder"] else ""
+            for depth, link in enumerate(links, start=1):
                 lines.append(
-                    f"  {'  ' * depth}{link['thread']} waits for {link['waits_for']} "
-                    f"{link['number']} in {link['in']}{held}"
+                    f"{'  ' * depth}{link['thread']} waits for {link['waits_for']} "
+                    f"{link['number']} in {_step(link['caller'])}"
                 )
+                if link["holder"]:
+                    lines.append(
+                        f"{'  ' * depth}  held by {link['holder']}, taken in {_step(link['taken'])}"
+                    )
     return lines
+
+
+def _step(step: Mapping[str, str]) -> str:
+    """`dup_mmap (kernel/fork.py:206)`."""
+    return f"{step['in']} ({step['at']})"
 
 
 def check_rows(result: Mapping[str, Any]) -> Table:

@@ -59,9 +59,10 @@ def record(workload: Workload, policy: str, seed: int) -> Timeline:
 
 
 class _Reader:
-    """Turns rows of the event log (time, thread, event, a, b, c) into slices."""
+    """Turns rows of the event log (arrays.LOG_COLUMNS) into slices."""
 
     def __init__(self, simulation: Any) -> None:
+        from faultlock.sim.callers import step_places
         from faultlock.sim.records import WAIT_LOGGED
         from faultlock.sim.result import lock_names
 
@@ -70,21 +71,28 @@ class _Reader:
         self._operations = simulation.prepared.operations
         self._events = dict(enumerate(simulation.program.event_names))
         self._locks = lock_names(simulation.program)
+        self._places = step_places(simulation.program)
         self._wait = WAIT_LOGGED
         self._open: dict[tuple[str, int], tuple[int, int, int]] = {}
 
     def read(self, rows: list[list[int]]) -> None:
         """The next rows, in order of time."""
-        for now, thread, event, a, b, c in rows:
+        for now, thread, event, a, b, c, label, held in rows:
             if event == self._wait:
-                self._waited(now, thread, a, b, c)
+                places = {"at": self._places[label], "taken at": self._places[held]}
+                self._waited(now, thread, a, b, c, places)
             else:
                 self._event(self._events[event], now, thread, a, b, c)
 
-    def _waited(self, now: int, thread: int, since: int, lock: int, holder: int) -> None:
+    def _waited(
+        self, now: int, thread: int, since: int, lock: int, holder: int, places: dict[str, str]
+    ) -> None:
+        """`places`: the lines that wait and that took the lock, empty when not known."""
         name = f"{self._locks.get(lock >> 40, 'other')} {lock & ((1 << 40) - 1)}"
         known = holder if holder in self.timeline.threads else 0
-        self.timeline.slices.append(Slice(thread, since, now, name, "wait", known))
+        self.timeline.slices.append(
+            Slice(thread, since, now, name, "wait", known, {k: v for k, v in places.items() if v})
+        )
 
     def _event(self, name: str, now: int, thread: int, a: int, b: int, c: int) -> None:
         if name in ("OP_BEGIN", "FAULT_BEGIN"):

@@ -68,8 +68,9 @@ from faultlock.lang.llvm_module import OUT_WORDS
     EVENT_LIMIT,
     COST_WAKE_BUSY,
     COST_QUEUE_LEVEL,
+    FRAME_BYTES,
     N_SCALARS,
-) = range(52)
+) = range(53)
 
 # states of a thread
 NEW, RUNNABLE, RUNNING, BLOCKED, ASLEEP, FINISHED = range(6)
@@ -122,8 +123,11 @@ N_BUCKETS = 42 * BUCKETS_PER_DOUBLING
 LOCK_KINDS = 16  # lock structs of the model, by struct number
 ROOT_KINDS = 16
 CHAIN_LINKS = 8
-CHAIN_COLUMNS = 7  # thread, lock struct, lock reference, since, label, holder, held since
+# thread, lock struct, lock reference, since, label, holder, held since, labels: of the caller that
+# waits, of the caller that took the lock
+CHAIN_COLUMNS = 9
 WORST_CHAINS = 10
+LOG_COLUMNS = 8  # time, thread, event, a, b, c, label; WAIT: label that took the lock
 NEVER = 1 << 62
 HELD_SLOTS = 8  # holders kept for each lock (further ones are not told apart)
 
@@ -164,6 +168,7 @@ class Engine(NamedTuple):
     wait_struct: np.ndarray[Any, Any]
     wait_reference: np.ndarray[Any, Any]
     wait_label: np.ndarray[Any, Any]
+    wait_caller: np.ndarray[Any, Any]  # label outside of the lock functions (callers.py)
     wait_root: np.ndarray[Any, Any]
     wait_chain: np.ndarray[Any, Any]  # [thread, link, column]
     wait_depth: np.ndarray[Any, Any]
@@ -191,6 +196,8 @@ class Engine(NamedTuple):
     choice_role: np.ndarray[Any, Any]
     distributions: np.ndarray[Any, Any]
     bins: np.ndarray[Any, Any]  # [row, 2]: upper bound ns, cumulated share
+    return_cell: np.ndarray[Any, Any]  # [label] in a lock function: see callers.py; else 0
+    call_label: np.ndarray[Any, Any]  # by return site
     # operations
     op_think: np.ndarray[Any, Any]
     op_time: np.ndarray[Any, Any]
@@ -209,12 +216,13 @@ class Engine(NamedTuple):
     lock_key: np.ndarray[Any, Any]  # hash table: key + 1, 0 = empty
     lock_holder: np.ndarray[Any, Any]  # [slot, HELD_SLOTS]
     lock_since: np.ndarray[Any, Any]  # [slot, HELD_SLOTS]: when the holder took it
+    lock_label: np.ndarray[Any, Any]  # [slot, HELD_SLOTS]: ... and where
     waits: np.ndarray[Any, Any]  # [lock kind, root kind]: n, sum, max; last: other
     wait_buckets: np.ndarray[Any, Any]  # [lock kind, bucket]
     actor_waits: np.ndarray[Any, Any]  # [actor, root kind]: ns
     chains: np.ndarray[Any, Any]  # [worst, link, column]
     chain_size: np.ndarray[Any, Any]  # [worst]: duration, depth, root
-    log: np.ndarray[Any, Any]  # [row, 6]: time, thread, event, a, b, c
+    log: np.ndarray[Any, Any]  # [row]: LOG_COLUMNS
 
 
 # Every array but memory: fields by shape.  A word is a count that make_engine is told.
@@ -226,7 +234,8 @@ SHAPES: tuple[tuple[tuple[str | int, ...], str], ...] = (
         ("thread",),
         "state cpu_of vruntime deadline vlag on_rq delayed life left unit random op op_since "
         "queued_since io_time "
-        "io_index op_ended round_since wait_since wait_struct wait_reference wait_label wait_root "
+        "io_index op_ended round_since wait_since wait_struct wait_reference wait_label "
+        "wait_caller wait_root "
         "wait_depth",
     ),
     (("thread", CHAIN_LINKS, CHAIN_COLUMNS), "wait_chain"),
@@ -241,6 +250,8 @@ SHAPES: tuple[tuple[tuple[str | int, ...], str], ...] = (
     (("cost",), "cost_ns cost_unit"),
     (("event",), "event_role"),
     (("event", 4), "event_count"),
+    (("label",), "return_cell"),
+    (("site",), "call_label"),
     (("choice",), "choice_role"),
     (("distribution", 6), "distributions"),
     (("bin", 2), "bins"),
@@ -250,13 +261,13 @@ SHAPES: tuple[tuple[tuple[str | int, ...], str], ...] = (
     (("request",), "request_next request_pages request_cpu request_time"),
     ((LOCK_KINDS,), "kind_struct kind_offset"),
     (("slot",), "lock_key"),
-    (("slot", HELD_SLOTS), "lock_holder lock_since"),
+    (("slot", HELD_SLOTS), "lock_holder lock_since lock_label"),
     ((LOCK_KINDS + 1, ROOT_KINDS, 3), "waits"),
     ((LOCK_KINDS + 1, N_BUCKETS), "wait_buckets"),
     (("actor", ROOT_KINDS), "actor_waits"),
     ((WORST_CHAINS, CHAIN_LINKS, CHAIN_COLUMNS), "chains"),
     ((WORST_CHAINS, 3), "chain_size"),
-    (("row", 6), "log"),
+    (("row", LOG_COLUMNS), "log"),
 )
 TYPES: dict[str, type[np.generic]] = {
     "random": np.uint64,
@@ -282,10 +293,13 @@ def make_engine(
     actors: int,
     log_rows: int = 0,
     thread_operations: int = 0,
+    labels: int = 0,
+    sites: int = 0,
 ) -> Engine:
     """Zeroed arrays for a model of these sizes (all counts, not bytes).
 
     thread_operations: so many of the operations are counted for each thread, too.
+    labels, sites: see callers.table_sizes().
     """
     rows = threads + 1
     sizes = {
@@ -300,7 +314,7 @@ def make_engine(
     counts = {
         "cost": costs, "event": events, "choice": choices, "distribution": distributions,
         "bin": bins, "operation": operations, "actor": actors, "row": log_rows,
-        "thread_operation": thread_operations,
+        "thread_operation": thread_operations, "label": labels, "site": sites,
     }  # fmt: skip
     sizes |= {name: max(count, 1) for name, count in counts.items()}
     engine = Engine(memory=memory, **_zeroed(sizes))

@@ -19,14 +19,15 @@ import pyarrow.parquet as pq
 
 from faultlock.errors import atomic_write
 from faultlock.sim import arrays as a
+from faultlock.sim.callers import step_places
 from faultlock.sim.records import WAIT_LOGGED
 from faultlock.sim.result import lock_names
 from faultlock.sim.run import Simulation, advance, prepare
 from faultlock.workload.schema import Workload
 
 METADATA_KEY = b"faultlock.events"
-SCHEMA_VERSION = 1
-LOG_ROWS = 1 << 18  # in memory; 48 bytes each
+SCHEMA_VERSION = 2
+LOG_ROWS = 1 << 18  # in memory; 64 bytes each
 WAIT = "WAIT"
 NAME = pa.dictionary(pa.int32(), pa.string())
 COLUMNS = {
@@ -43,6 +44,8 @@ COLUMNS = {
     "holder": pa.int32(),
     "holder_name": NAME,
     "wait_ns": pa.int64(),
+    "place": NAME,
+    "holder_place": NAME,
 }
 LOCK_BITS = 40  # of a lock's number behind its kind (records.wait_ends)
 
@@ -105,7 +108,7 @@ def schema(workload: Workload, policy: str, seed: int) -> pa.Schema:
 
 
 class EventTable:
-    """Turns rows of the engine's log (time, thread, event, a, b, c) into columns."""
+    """Turns rows of the engine's log (arrays.LOG_COLUMNS) into columns."""
 
     def __init__(self, simulation: Simulation) -> None:
         program = simulation.program
@@ -116,6 +119,7 @@ class EventTable:
         self._actors = Names(simulation.actors)
         self._actor_of = simulation.engine.op_actor
         names = lock_names(program)
+        self._places = Names(step_places(program))
         self._locks = Names([names.get(kind, "other") for kind in range(a.LOCK_KINDS + 1)])
         self._offsets = np.append(simulation.engine.kind_offset, 0)
         self._operations = self._numbers(program, "OP_BEGIN", "OP_END")
@@ -127,7 +131,7 @@ class EventTable:
 
     def batch(self, rows: Any) -> pa.RecordBatch:
         """The columns of these rows of the log; it copies them."""
-        time, thread, event, x, y, z = rows.T
+        time, thread, event, x, y, z, label, held_label = rows.T
         waited = event == WAIT_LOGGED
         number = np.where(waited, self._wait, event)
         locking = np.isin(event, self._lock_events)
@@ -150,6 +154,8 @@ class EventTable:
             "holder": pa.array(z, pa.int32(), mask=~held),
             "holder_name": self._threads.column(z - 1, held),
             "wait_ns": pa.array(time - x, mask=~waited),
+            "place": self._places.column(label, label > 0),
+            "holder_place": self._places.column(held_label, held_label > 0),
         }
         return pa.record_batch([made[name] for name in COLUMNS], schema=self._schema)
 

@@ -62,7 +62,10 @@ def run_jobs(
         return _one_by_one(jobs, report or (lambda share, text: None))
     run_job(_tiny(jobs[0]))  # compiles what is not in the cache yet, once for all processes
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, context, _worker_begins)
+    try:
+        pool = ProcessPoolExecutor(count, context, _worker_begins)
+    except OSError:  # no semaphores: a container without a /dev/shm to write in
+        return _one_by_one(jobs, report or (lambda share, text: None))
     try:
         return _collect(pool, jobs, report)
     except BaseException:

@@ -8,6 +8,7 @@ from typing import Any
 from faultlock.lang import program as ir
 from faultlock.lang.layout import Layout
 from faultlock.sim import arrays as a
+from faultlock.sim.callers import fill_caller_tables
 from faultlock.sim.cost import CostTable
 
 EVENT_ROLES = {
@@ -116,6 +117,7 @@ def fill_tables(
             engine.scalars[a.FOLIO_KIND] = kind
         engine.kind_struct[kind] = program.structs[target].number
         engine.kind_offset[kind] = offset
+    fill_caller_tables(engine, program, layout)
     return missing + engine_costs(engine, costs)
 
 

@@ -22,6 +22,7 @@ from faultlock.sim.arrays import (
     WORST_CHAINS,
     Engine,
 )
+from faultlock.sim.callers import caller_of
 from faultlock.sim.compiled import compiled
 
 # root causes: why the last thread of a wait chain does not go on
@@ -70,7 +71,9 @@ def count_operation(engine: Engine, thread: int, operation: int, value: int) -> 
 
 
 @compiled
-def log_event(engine: Engine, thread: int, event: int, a: int, b: int, c: int) -> None:
+def log_event(
+    engine: Engine, thread: int, event: int, a: int, b: int, c: int, label: int, held: int
+) -> None:
     """One row of the optional event log.  run_events() returns when it is half full; what one
     event of the engine writes into the other half and behind it is lost, and counted."""
     scalars = engine.scalars
@@ -85,6 +88,8 @@ def log_event(engine: Engine, thread: int, event: int, a: int, b: int, c: int) -
     engine.log[row, 3] = a
     engine.log[row, 4] = b
     engine.log[row, 5] = c
+    engine.log[row, 6] = label
+    engine.log[row, 7] = held
 
 
 @compiled
@@ -104,8 +109,8 @@ def _slot(engine: Engine, kind: int, reference: int) -> int:
 
 
 @compiled
-def lock_acquired(engine: Engine, thread: int, kind: int, reference: int) -> None:
-    """`thread` holds this lock from now on."""
+def lock_acquired(engine: Engine, thread: int, kind: int, reference: int, label: int) -> None:
+    """`thread` holds this lock from now on; step `label` took it."""
     at = _slot(engine, kind, reference)
     if at < 0:
         return
@@ -113,6 +118,7 @@ def lock_acquired(engine: Engine, thread: int, kind: int, reference: int) -> Non
         if engine.lock_holder[at, place] == 0:
             engine.lock_holder[at, place] = thread
             engine.lock_since[at, place] = engine.scalars[NOW]
+            engine.lock_label[at, place] = caller_of(engine, thread, label)
             return
 
 
@@ -134,6 +140,7 @@ def _close_gap(engine: Engine, hole: int) -> None:
         for place in range(HELD_SLOTS):
             engine.lock_holder[hole, place] = engine.lock_holder[at, place]
             engine.lock_since[hole, place] = engine.lock_since[at, place]
+            engine.lock_label[hole, place] = engine.lock_label[at, place]
             engine.lock_holder[at, place] = 0
         hole = at
 
@@ -159,9 +166,9 @@ def lock_released(engine: Engine, thread: int, kind: int, reference: int) -> Non
 
 
 @compiled
-def holder_of(engine: Engine, kind: int, reference: int, waiter: int) -> tuple[int, int]:
-    """A holder of the lock other than the waiter, a blocked one before a running one, and when
-    it took the lock; (0, 0): nobody."""
+def holder_of(engine: Engine, kind: int, reference: int, waiter: int) -> tuple[int, int, int]:
+    """A holder of the lock other than the waiter, a blocked one before a running one, when it
+    took the lock, and the label of the step that did; (0, 0, 0): nobody."""
     key = (kind << 40) + reference + 1
     size = engine.lock_key.shape[0]
     at = (key * 0x9E3779B1) & (size - 1)
@@ -170,15 +177,16 @@ def holder_of(engine: Engine, kind: int, reference: int, waiter: int) -> tuple[i
             break
         at = (at + 1) & (size - 1)
     if engine.lock_key[at] != key:
-        return 0, 0
-    best, since = 0, 0
+        return 0, 0, 0
+    best, since, label = 0, 0, 0
     for place in range(HELD_SLOTS):
         thread = engine.lock_holder[at, place]
         if thread == 0 or thread == waiter:
             continue
         if best == 0 or (engine.state[thread] == BLOCKED and engine.state[best] != BLOCKED):
             best, since = thread, engine.lock_since[at, place]
-    return best, since
+            label = engine.lock_label[at, place]
+    return best, since, label
 
 
 @compiled
@@ -209,6 +217,7 @@ def wait_begins(engine: Engine, thread: int, struct: int, reference: int, label:
     engine.wait_struct[thread] = struct
     engine.wait_reference[thread] = reference
     engine.wait_label[thread] = label
+    engine.wait_caller[thread] = caller_of(engine, thread, label)
     chain = engine.wait_chain[thread]
     depth, who, root = 0, thread, ROOT_UNKNOWN
     while depth < CHAIN_LINKS:
@@ -217,11 +226,13 @@ def wait_begins(engine: Engine, thread: int, struct: int, reference: int, label:
         chain[depth, 2] = engine.wait_reference[who]
         chain[depth, 3] = engine.wait_since[who]
         chain[depth, 4] = engine.wait_label[who]
-        holder, held_since = holder_of(
+        holder, held_since, held_label = holder_of(
             engine, engine.wait_struct[who], engine.wait_reference[who], who
         )
         chain[depth, 5] = holder
         chain[depth, 6] = held_since
+        chain[depth, 7] = engine.wait_caller[who]
+        chain[depth, 8] = held_label
         depth += 1
         if holder == 0:
             root = _root_without_holder(engine, who)
@@ -263,7 +274,9 @@ def wait_ends(engine: Engine, thread: int) -> None:
     if engine.scalars[LOG_LIMIT]:
         lock = (kind << 40) + engine.wait_reference[thread]
         holder = engine.wait_chain[thread, 0, 5]
-        log_event(engine, thread, WAIT_LOGGED, engine.wait_since[thread], lock, holder)
+        since, label = engine.wait_since[thread], engine.wait_caller[thread]
+        held = engine.wait_chain[thread, 0, 8]
+        log_event(engine, thread, WAIT_LOGGED, since, lock, holder, label, held)
     totals = engine.waits[kind, engine.wait_root[thread]]
     totals[0] += 1
     totals[1] += duration

@@ -10,6 +10,7 @@ import numpy as np
 from faultlock.errors import FaultlockError
 from faultlock.lang.native import compile_native
 from faultlock.sim import arrays as a
+from faultlock.sim.callers import table_sizes
 from faultlock.sim.cost import Cost, CostTable, load_costs
 from faultlock.sim.engine import (
     seed_streams,
@@ -139,6 +140,7 @@ def _prepare(
         operations=len(KINDS),
         thread_operations=len(KINDS),
         actors=len(KINDS),
+        **table_sizes(program),
     )
     missing = fill_tables(engine, program, prepared.layout, costs)
     if missing:

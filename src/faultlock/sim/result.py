@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from faultlock.sim import arrays as a
+from faultlock.sim.callers import describe
 
 QUANTILES = (
     ("p10_us", 0.1),
@@ -112,6 +113,22 @@ class SimResult:
             "blocked_by_actor": self.blocked_by_actor,
             "chains": self.chains,
         }
+
+
+def without_callers(result: dict[str, Any]) -> dict[str, Any]:
+    """A compare document in its published form: text and pages say more about a chain's links
+    (who called the lock functions) than `--json` does."""
+    policies = {}
+    for name, entry in result["policies"].items():
+        chains = []
+        for chain in entry["chains"]:
+            links = [
+                {key: value for key, value in link.items() if key not in ("caller", "taken")}
+                for link in chain["links"]
+            ]
+            chains.append({**chain, "links": links})
+        policies[name] = {**entry, "chains": chains}
+    return {**result, "policies": policies}
 
 
 def bucket_bounds(index: int) -> tuple[int, int]:
@@ -223,19 +240,18 @@ def _chains(simulation: Any) -> list[dict[str, Any]]:
             continue
         links = []
         for row in engine.chains[worst, :depth].tolist():
-            who, struct, reference, since, label, holder, held_since = row
-            step = program.steps[label - 1] if 0 < label <= len(program.steps) else None
+            who, struct, reference, since, label, holder, held_since, caller, held_label = row
             links.append(
                 {
                     "thread": prepared.names[who - 1],
                     "waits_for": locks[kind_of(engine, struct, reference)],
                     "number": reference,
-                    "in": step.function if step else "",
-                    "at": f"{step.file}:{step.line}" if step else "",
-                    "text": step.text if step else "",
+                    **describe(program, label),
+                    "caller": describe(program, caller),
                     "since_us": round(since / 1e3, 1),
                     "holder": prepared.names[holder - 1] if holder else "",
                     "held_since_us": round(held_since / 1e3, 1) if holder else None,
+                    "taken": describe(program, held_label) if holder else None,
                 }
             )
         found.append(

@@ -16,6 +16,7 @@ from faultlock.lang.model import compile_model, load_model
 from faultlock.lang.native import compile_native
 from faultlock.lang.program import Program
 from faultlock.sim import arrays as a
+from faultlock.sim.callers import table_sizes
 from faultlock.sim.cost import load_costs
 from faultlock.sim.engine import (
     run_events,
@@ -87,6 +88,7 @@ def prepare(workload: Workload, policy: str, seed: int, log_rows: int = 0) -> Si
         operations=len(prepared.operations),
         actors=len(prepared.actors),
         log_rows=log_rows,
+        **table_sizes(program),
     )
     missing = fill_tables(engine, program, prepared.layout, costs)
     if missing:

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from faultlock.lang.llvm_module import LAST_LABEL
 from faultlock.sim import arrays as a
 from faultlock.sim.arrays import Engine
 from faultlock.sim.bursts import settle, touch
+from faultlock.sim.callers import caller_of
 from faultlock.sim.choices import answer
 from faultlock.sim.compiled import compiled
 from faultlock.sim.device import submit
@@ -116,8 +118,8 @@ def woken(engine: Engine, step: Step, thread: int, by_cpu: int) -> None:
 
 
 @compiled
-def one_record(engine: Engine, step: Step, thread: int, cpu: int, at: int) -> None:
-    """One record of the model: word `at` of the output array is its first."""
+def one_record(engine: Engine, step: Step, thread: int, cpu: int, at: int, label: int) -> None:
+    """One record of the model, made by step `label`; word `at` of the output is its first."""
     event, x, y, z = engine.out[at], engine.out[at + 1], engine.out[at + 2], engine.out[at + 3]
     if event < 0:
         woken(engine, step, x, cpu)
@@ -125,7 +127,7 @@ def one_record(engine: Engine, step: Step, thread: int, cpu: int, at: int) -> No
     engine.event_count[event, 0] += 1
     engine.event_count[event, 1] += x
     if engine.scalars[a.LOG_LIMIT]:
-        log_event(engine, thread, event, x, y, z)
+        log_event(engine, thread, event, x, y, z, caller_of(engine, thread, label), 0)
     role = engine.event_role[event]
     if role == a.RECORD_OP_BEGIN:
         engine.op[thread] = x
@@ -140,7 +142,8 @@ def one_record(engine: Engine, step: Step, thread: int, cpu: int, at: int) -> No
         engine.io_time[thread], engine.io_index[thread] = x, y
     elif role == a.RECORD_ACQUIRED:
         kind = x & (a.LOCK_KINDS - 1)
-        lock_acquired(engine, thread, engine.kind_struct[kind], engine.kind_offset[kind] + y)
+        lock = engine.kind_offset[kind] + y
+        lock_acquired(engine, thread, engine.kind_struct[kind], lock, label)
     elif role == a.RECORD_RELEASED:
         kind = x & (a.LOCK_KINDS - 1)
         lock_released(engine, thread, engine.kind_struct[kind], engine.kind_offset[kind] + y)
@@ -167,10 +170,11 @@ def handle_records(engine: Engine, step: Step, thread: int, cpu: int) -> None:
     count = engine.out[0]
     if count == 0:
         return
+    label = engine.out[LAST_LABEL]
     # A step that a record makes (woken) adds its own records behind these: they are not lost
     # from sight, only not looked at, as a thread that comes out of a wait has none.
     for number in range(count):
-        one_record(engine, step, thread, cpu, 8 + 4 * number)
+        one_record(engine, step, thread, cpu, 8 + 4 * number, label)
     engine.out[0] = 0
 
 

@@ -43,6 +43,10 @@ def latencies(scale: float) -> dict[str, float]:
             "p999_us": 2200 * scale, "max_us": 6400 * scale}
 
 
+def place(at: str, function: str, text: str) -> dict[str, str]:
+    return {"in": function, "at": at, "text": text}
+
+
 def compare_result() -> dict[str, Any]:
     """Two policies, two actors."""
     chain = {
@@ -51,13 +55,19 @@ def compare_result() -> dict[str, Any]:
         "links": [
             {"thread": "mmap 3", "waits_for": "mmap_lock", "number": 1, "in": "down_write_killable",
              "at": "kernel/rwsem.py:166", "text": "wait(current.wait_woken, on=sem)",
-             "since_us": 1000.0, "holder": "fork 2", "held_since_us": 300.0},
+             "since_us": 1000.0, "holder": "fork 2", "held_since_us": 300.0,
+             "caller": place("kernel/mmap.py:150", "vm_mmap_pgoff", "mmap_write_lock_killable(mm)"),
+             "taken": place("kernel/fork.py:206", "dup_mmap", "mmap_write_lock_killable(oldmm)")},
             {"thread": "fork 2", "waits_for": "vma_lock", "number": 7, "in": "vma_start_write",
              "at": "kernel/vma_lock.py:80", "text": "wait(vma_lock_free)",
-             "since_us": 500.0, "holder": "fault 1", "held_since_us": 50.0},
+             "since_us": 500.0, "holder": "fault 1", "held_since_us": 50.0,
+             "caller": place("kernel/fork.py:164", "dup_mmap", "vma_start_write(vma)"),
+             "taken": place("kernel/fault.py:141", "fault_with_vma_lock",
+                            "vma = lock_vma_under_rcu(current.mm, address)")},
             {"thread": "fault 1", "waits_for": "folio", "number": 12, "in": HOSTILE,
              "at": "kernel/folio_wait.py:100", "text": HOSTILE,
-             "since_us": 100.0, "holder": "", "held_since_us": None},
+             "since_us": 100.0, "holder": "", "held_since_us": None,
+             "caller": place("kernel/filemap.py:96", HOSTILE, HOSTILE), "taken": None},
         ],
     }
     waits = {"RwSemaphore": {"io": {"n": 4, "sum_us": 31000.0, "max_us": 9100.0},

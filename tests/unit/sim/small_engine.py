@@ -12,6 +12,7 @@ from faultlock.lang.layout import Layout
 from faultlock.lang.model import compile_model, load_model
 from faultlock.lang.native import NativeProgram, compile_native
 from faultlock.sim import arrays as a
+from faultlock.sim.callers import table_sizes
 from faultlock.sim.cost import parse_costs
 from faultlock.sim.engine import (
     run_events,
@@ -87,6 +88,7 @@ def contended(
         memory=layout.new_state(roles), threads=threads + 1, cpus=cpus, requests=threads,
         costs=len(program.cost_names), events=len(program.event_names),
         choices=len(program.choice_names), distributions=1, bins=1, operations=1, actors=1,
+        **table_sizes(program),
     )  # fmt: skip
     costs = {**ENGINE_COSTS, "compute": 5000, "critical": 1000, "complete": 500}
     assert not fill_tables(

@@ -55,6 +55,7 @@ def test_rows_are_what_the_result_counts(tmp_path: Path) -> None:
         & (polars.col("event") != "WAIT")
     )
     assert own["event"].to_list()[-1] == "LOCK_ACQUIRED"
+    assert own["place"].to_list()[-1] == row["holder_place"]
 
 
 def test_memory_is_bounded_and_the_file_the_same_bytes_for_a_seed(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from faultlock.lang.native import compile_native
-from faultlock.sim import run
+from faultlock.sim import many, run
 from faultlock.sim.many import Job, run_jobs
 from faultlock.sim.run import advance, prepare, simulate
 from faultlock.workload.library import loads
@@ -71,3 +71,15 @@ def test_one_process_reports_within_each_run(monkeypatch: pytest.MonkeyPatch) ->
     run_jobs(jobs, lambda share, text: shares.append(share), 1)
     assert len(shares) > 4 and shares == sorted(shares) and shares[-1] == 1.0
     assert any(share < 0.5 for share in shares) and 0.5 in shares
+
+
+def test_without_semaphores_the_jobs_run_in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container may have no /dev/shm to write in."""
+
+    def refuse(*arguments: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    jobs = [Job(small("own"), policy, 3) for policy in ("drop-retry", "hold")]
+    wanted = [result.document() for result in run_jobs(jobs, workers=1)]
+    monkeypatch.setattr(many, "ProcessPoolExecutor", refuse)
+    assert [result.document() for result in run_jobs(jobs, workers=2)] == wanted
