@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""fault+fork: a fault waits for its page; another thread forks (D5, C5).
+"""fault+fork: a fault waits for its page; another thread forks.
 
 T1 reads page 0, which is not cached; fork needs the write lock of its VMA; the disk completes.
 """

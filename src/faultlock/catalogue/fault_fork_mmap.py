@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""fault+fork+mmap: fork waits for a fault, and a third thread wants mmap_lock (D5, C5).
+"""fault+fork+mmap: fork waits for a fault, and a third thread wants mmap_lock.
 
 T1 reads page 0, in flight; fork waits for its VMA lock; T3 maps memory; the disk completes.
 """

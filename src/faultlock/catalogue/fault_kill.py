@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""fault+kill: a fault finds its page in flight, and its thread is killed (D1, D2).
+"""fault+kill: a fault finds its page in flight, and its thread is killed.
 
 T1 reads page 0, which somebody is reading in; the killer sends SIGKILL; the disk completes.
 """

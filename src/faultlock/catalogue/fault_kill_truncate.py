@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""fault+kill+truncate: after a killed fault, can the file still be truncated (D1, C2)?
+"""fault+kill+truncate: after a killed fault, can the file still be truncated?
 
 T1 reads page 0, which is in flight; the killer sends SIGKILL; T3 truncates the file to nothing.
 """

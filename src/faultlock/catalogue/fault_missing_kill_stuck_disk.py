@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""fault-missing+kill+stuck-disk: the disk never answers; can a fault that missed be killed (D4, C3)?
+"""fault-missing+kill+stuck-disk: the disk never answers; can a fault that missed be killed?
 
 T1 reads page 0, which is not cached; the killer sends SIGKILL; there is no disk.
 """

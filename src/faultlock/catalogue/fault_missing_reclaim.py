@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""fault-missing+reclaim: reclaim takes the page between the read and the redo (C12).
+"""fault-missing+reclaim: reclaim takes the page between the read and the redo.
 
 T1 reads page 0, which is not cached; T2 reclaims one folio, twice; the disk completes.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""fault+munmap+mmap: the VMA of a sleeping fault is replaced by one of another file (S7).
+"""fault+munmap+mmap: the VMA of a sleeping fault is replaced by one of another file (property S7).
 
 T1 reads page 0 of file 1, in flight; T2 unmaps it and maps file 2 there; the disk completes.
 """

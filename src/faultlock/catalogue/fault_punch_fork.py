@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""fault+punch+fork: a fault waits for invalidate_lock while another process punches a hole; fork waits for the fault (D10, C11).
+"""fault+punch+fork: a fault waits for invalidate_lock while another process punches a hole; fork waits for the fault.
 
 T1 reads page 0, which is not cached; T2 punches a hole; fork; the disk completes.
 """

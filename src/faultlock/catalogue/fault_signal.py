@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""fault+signal: an ordinary signal arrives during a fault (L9).
+"""fault+signal: an ordinary signal arrives during a fault (property L9).
 
 T1 reads page 0, in flight; T2 sends a signal; the disk completes.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""fault+signal-storm+reclaim: a signal in every attempt, and its handler's memory evicts the page: is it ever mapped (L9)?
+"""fault+signal-storm+reclaim: a signal in every attempt, and its handler's memory evicts the page: is it ever mapped (property L9)?
 
 T1 reads page 0, which is not cached; after each signal it reclaims a folio; T2 signals for ever.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""faults-forever+fork: new faults on both VMAs never end: does fork (L11)?
+"""faults-forever+fork: new faults on both VMAs never end: does fork (property L11)?
 
 T1 faults on pages of two VMAs, which are not cached, for ever; fork write-locks both; the disk.
 """

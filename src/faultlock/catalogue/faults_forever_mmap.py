@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""faults-forever+mmap: readers of mmap_lock never end: does a writer get it (L10)?
+"""faults-forever+mmap: readers of mmap_lock never end: does a writer get it (property L10)?
 
 Two threads fault on page 0 on behalf of the kernel, for ever; mmap needs the write lock.
 """

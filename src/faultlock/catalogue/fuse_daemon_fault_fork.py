@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""fuse-daemon+fault+fork: the server of a FUSE file reads /proc/PID/cmdline of the process that faults (D9, C10).
+"""fuse-daemon+fault+fork: the server of a FUSE file reads /proc/PID/cmdline of the process that faults.
 
 T1 reads page 0; fork waits for its VMA lock; the daemon, a process of its own, reads cmdline of T1
 before it answers.

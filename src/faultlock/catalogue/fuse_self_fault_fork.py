@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""fuse-self+fault+fork: as fuse-self+kernel-fault+mmap, under the VMA lock, with a third thread that forks (D8b, C9).
+"""fuse-self+fault+fork: as fuse-self+kernel-fault+mmap, under the VMA lock, with a third thread that forks.
 
 T1 reads page 0; fork waits for its VMA lock; the server maps memory before it answers.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""fuse-self+kernel-fault+mmap: the server of a FUSE file lives in the process that faults on it (D8a, C8).
+"""fuse-self+kernel-fault+mmap: the server of a FUSE file lives in the process that faults on it.
 
 T1 reads page 0 for the kernel; the server takes the request, maps memory, and answers.
 """

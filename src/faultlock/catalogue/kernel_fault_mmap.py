@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""kernel-fault+mmap: a fault of the kernel on user memory waits under mmap_lock; another thread maps (D6, C6).
+"""kernel-fault+mmap: a fault of the kernel on user memory waits under mmap_lock; another thread maps.
 
 T1 reads page 0 for the kernel, so without VMA lock; T2 maps memory; the disk completes.
 """

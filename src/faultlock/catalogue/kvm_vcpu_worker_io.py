@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""kvm-vcpu+worker+io: a vCPU touches guest memory whose host page is not cached (D3, L6).
+"""kvm-vcpu+worker+io: a vCPU touches guest memory whose host page is not cached.
 
 The vCPU faults, a worker fetches the page, the disk completes.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""marked-fault+fork: a fault meets the readahead mark of a cached page and starts the next window (C14).
+"""marked-fault+fork: a fault meets the readahead mark of a cached page and starts the next window.
 
 T1 reads page 0, which is cached and marked; fork; the disk completes.
 """

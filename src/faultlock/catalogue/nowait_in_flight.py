@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""nowait+in-flight: FOLL_NOWAIT on a page that is being read (D3).
+"""nowait+in-flight: FOLL_NOWAIT on a page that is being read.
 
 T1 asks get_user_pages for page 0 with FOLL_NOWAIT while it is in flight; the disk completes.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""nowait+io: FOLL_NOWAIT on a page that is not cached (D3, C4).
+"""nowait+io: FOLL_NOWAIT on a page that is not cached.
 
 T1 asks get_user_pages for page 0 with FOLL_NOWAIT; the disk completes.
 """

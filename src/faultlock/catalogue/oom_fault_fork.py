@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""oom+fault+fork: the OOM killer kills a process of which one thread waits for I/O and another forks (D11).
+"""oom+fault+fork: the OOM killer kills a process of which one thread waits for I/O and another forks.
 
 T1 reads page 0, not cached; fork waits for its VMA lock; the OOM killer kills both and its reaper
 tries mmap_lock; the disk never answers.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""populate+mmap: populate of two cold pages; another thread maps (D7, C7).
+"""populate+mmap: populate of two cold pages; another thread maps.
 
 T1 populates pages 0 and 1, which are not cached; T2 maps memory; the disk completes.
 """

@@ -176,6 +176,8 @@ def compile_model(
         return kept
     with without_collector():
         space = model.namespace()
+        if space.signatures_differ:
+            raise LanguageErrors(space.errors)
         program = assemble(model.name, space, values, statistics, everything, ignored)
         if space.errors:
             raise LanguageErrors(space.errors)

@@ -99,6 +99,7 @@ class Namespace:
     structs: dict[str, tuple[ast.ClassDef, Source]] = field(default_factory=dict)
     functions: dict[str, FunctionSource] = field(default_factory=dict)
     errors: list[LanguageError] = field(default_factory=list)
+    signatures_differ: bool = False  # of a policy's function: what calls it would be wrong, too
 
     def error(self, source: Source, node: ast.AST, what: str, cure: str = "") -> None:
         """Record one refusal; reading goes on."""
@@ -283,6 +284,7 @@ def _compare_signatures(space: Namespace, new: FunctionSource, old: FunctionSour
         return f"({arguments}) -> {returns}"
 
     if signature(new) != signature(old) or new.is_atomic != old.is_atomic:
+        space.signatures_differ = True
         kind = "@atomic " if old.is_atomic else ""
         space.error(
             new.source,

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""hold-fix: hold with its defects of code repaired (D1 to D4 of the specification).
+"""hold-fix: hold with its defects of code repaired: leaks when killed, NOWAIT that sleeps, unkillable waits.
 
-- Killed while waiting for the folio: the reference and invalidate_lock are given back (D1, D2).
-- RETRY_NOWAIT: the folio lock is only tried; RETRY with the fault lock still held (D3).
-- The ordinary wait for a page that is being read is killable (D4): find or create without
+- Killed while waiting for the folio: the reference and invalidate_lock are given back.
+- RETRY_NOWAIT: the folio lock is only tried; RETRY with the fault lock still held.
+- The ordinary wait for a page that is being read is killable: find or create without
   FGP_LOCK, then lock with the same killable routine.
 
-What follows from holding the lock over I/O (D5 to D12) is untouched.
+What follows from holding the lock over I/O (who waits for it, and in which cycles) is untouched.
 """
 
 base = "hold"
@@ -49,7 +49,7 @@ def filemap_fault_give_up(mapping: Mapping, folio: Folio, invalidate_locked: boo
 def filemap_fault() -> vm_fault_t:
     """Find the page of a file-mapped address, reading it if necessary, under the fault lock.
 
-    Source: filemap_fault, mm/filemap.c, RFC of 22 June 2026 with the repairs of D1 to D4
+    Source: filemap_fault, mm/filemap.c, RFC of 22 June 2026 with the repairs named above
     Context: fault lock held throughout
     Returns: VM_FAULT_LOCKED with current.vmf_page locked and referenced; SIGBUS, OOM, NOPAGE; RETRY (RETRY_NOWAIT only, fault lock held); | MAJOR
     Left out: DAX, swap-backed files, hardware poison

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""hold-until-writer (HYBRID-2): hold the fault lock over I/O until somebody wants to write.
+"""hold-until-writer: hold the fault lock over I/O until somebody wants to write.
 
 A fault keeps its lock while it submits and waits.  If nobody comes, it maps the page and
 returns: no pin, no RETRY, no second lookup (as hold).  If a writer comes, every fault that
@@ -19,7 +19,7 @@ look at the list, and one wake-up per sleeper, each of which is a redo under mma
 that writer.  A VMA that is written to all the time gets drop-retry with an extra wake-up.
 
 What it does not remove: a writer still waits for the submission of a read (page allocation,
-mapping blocks) and for invalidate_lock, both taken with the fault lock held (D10).
+mapping blocks) and for invalidate_lock, both taken with the fault lock held.
 """
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""hold-vma (HYBRID-1): hold under the VMA lock, drop under mmap_lock.
+"""hold-vma: hold under the VMA lock, drop under mmap_lock.
 
 The RFC's argument (a VMA lock disturbs few) covers only faults under the VMA lock.  Faults
 under mmap_lock (kernel mode, GUP, after an aborted VMA lock) release it as today.  This removes
-the stalls of mmap_lock users by slow reads and populates (D6, D7) and one of the deadlocks (D8a).
+the stalls of mmap_lock users by slow reads and populates, and one of the deadlocks with FUSE.
 
 Built on drop-retry, not on hold: with the release refused under the VMA lock, its filemap_fault
 is a hold path whose waits are killable and whose exits give everything back.

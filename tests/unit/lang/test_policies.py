@@ -79,6 +79,7 @@ def test_a_function_that_replaces_nothing_is_an_error(kernel: Path) -> None:
 def test_another_signature_is_an_error(kernel: Path) -> None:
     text = messages(kernel, policy(kernel, '"""p"""\ndef step_one(a: int):\n    pass\n'))
     assert "with another signature" in text and "def step_one() -> None" in text
+    assert len(text.splitlines()) == 1, "not once more for each line that calls it"
 
 
 def test_a_circle_of_policies_is_an_error(kernel: Path) -> None:
