@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from faultlock.check.explore import Limits, Options, explore
+from faultlock.check.judge import check_program
 from faultlock.check.scenarios import compile_scenario, find_scenario
-from faultlock.check.verdict import check_program
 from faultlock.export.promela import promela
 from faultlock.lang.native import compile_native
 

@@ -91,10 +91,11 @@ def test_bad_input_is_one_clear_line(words: list[str], code: int, said: str) -> 
 
 def test_a_policy_that_is_not_in_the_language(tmp_path: Path) -> None:
     policy = tmp_path / "bad.py"
-    policy.write_text('"""bad"""\nbase = "drop-retry"\n\ndef fput(file: File):\n    import os\n')
+    policy.write_text('"""bad"""\nbase = "drop-retry"\n\n@atomic\n'
+                      "def fput(file: File) -> None:\n    import os\n")
     done = faultlock("check", str(policy), "--scenario", "fault+kill")
     assert done.returncode == 3
-    assert "bad.py:5" in done.stderr
+    assert "bad.py:6" in done.stderr
 
 
 def test_export_promela(tmp_path: Path) -> None:

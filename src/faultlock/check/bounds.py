@@ -12,6 +12,8 @@ symmetry, which mixes up who waits.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +25,8 @@ from faultlock.check.explore import explore
 from faultlock.check.jit import call_step, compiled, inlined
 from faultlock.check.machine import BLOCKED, NO_CHOICE
 from faultlock.check.path import thread_name
-from faultlock.check.store import NO_STATE, STATES, Store, state_words, unpack
+from faultlock.check.side_by_side import side_by_side
+from faultlock.check.store import NO_STATE, Store, state_words, unpack
 from faultlock.lang.layout import Layout
 from faultlock.lang.native import OUT_WORDS
 
@@ -122,38 +125,40 @@ def waiting_for(tables: WaitTables, blocked_by: Array, folio: Array, wanted: int
 
 
 @compiled
-def weigh(store: Store, tables: WaitTables, room: Array, out: Array, blocked_by: Array,
-          folio: Array, inside: Array, weight: Array) -> None:
+def weigh(store: Store, low: int, high: int, tables: WaitTables, room: Array, out: Array,
+          blocked_by: Array, folio: Array, inside: Array, weight: Array) -> Any:
     """inside[row]: bit set of the threads in an operation; weight[edge]: of those that wait for
-    a read that the edge completes.  room: u64 [3, words]."""
+    a read that the edge completes; for these rows.  Returns the threads that ever wait.
+    room: u64 [3, words]."""
     words, after = room[0], room[1]
     state, then = words.view(np.uint8), after.view(np.uint8)
     pcs = words.view(np.int16)
-    for worker in range(len(store.counters)):
-        low = worker * store.region
-        for row in range(low, low + store.counters[worker, STATES]):
-            unpack(store, store.rows[row], words)
-            for thread in range(1, tables.threads + 1):
-                depth = tables.depth[thread]
-                busy = state[depth] != 0 if depth >= 0 else pcs[thread - 1] != 0
-                if busy:
-                    inside[row] |= np.uint64(1) << np.uint64(thread)
-            known = False
-            for number in range(1, len(tables.reading)):
-                place = tables.reading[number]
-                if place < 0 or not state[place]:
+    ever = np.uint64(0)
+    for row in range(low, high):
+        unpack(store, store.rows[row], words)
+        for thread in range(1, tables.threads + 1):
+            depth = tables.depth[thread]
+            busy = state[depth] != 0 if depth >= 0 else pcs[thread - 1] != 0
+            if busy:
+                inside[row] |= np.uint64(1) << np.uint64(thread)
+        known = False
+        for number in range(1, len(tables.reading)):
+            place = tables.reading[number]
+            if place < 0 or not state[place]:
+                continue
+            begin = store.edge_start[row]
+            for edge in range(begin, begin + store.edge_count[row]):
+                if store.edge_target[edge] == NO_STATE:
                     continue
-                begin = store.edge_start[row]
-                for edge in range(begin, begin + store.edge_count[row]):
-                    if store.edge_target[edge] == NO_STATE:
-                        continue
-                    unpack(store, store.rows[store.edge_target[edge]], after)
-                    if then[place]:
-                        continue
-                    if not known:
-                        find_waits(tables, words, room[2], out, blocked_by, folio)
-                        known = True
-                    weight[edge] |= waiting_for(tables, blocked_by, folio, number)
+                unpack(store, store.rows[store.edge_target[edge]], after)
+                if then[place]:
+                    continue
+                if not known:
+                    find_waits(tables, words, room[2], out, blocked_by, folio)
+                    known = True
+                weight[edge] |= waiting_for(tables, blocked_by, folio, number)
+                ever |= weight[edge]
+    return ever
 
 
 @compiled
@@ -227,45 +232,70 @@ def _places(layout: Layout, struct: str, field: str, count: int) -> Array:
 
 def bounds_of(run: Exploration, limits: Limits) -> list[IoBound] | None:
     """The bounds of a scenario that was searched; None: not known, a limit was reached."""
-    if (run.options.partial_order or run.is_symmetric) and run.complete:
+    if not run.options.edges:
+        return None
+    if run.is_reduced and run.complete:
         limits = replace(limits, states=min(limits.states, MAX_STATES))
         options: Options = replace(run.options, partial_order=False, symmetry=False)
         run = explore(run.native, limits, options)
-    return io_bounds(run) if run.complete and run.options.edges else None
+    return io_bounds(run) if run.complete else None
 
 
 def io_bounds(run: Exploration) -> list[IoBound]:
     """The bound of every thread that is no daemon; run: complete, edges, no partial order."""
-    store, rows = run.store, len(run.store.parent)
+    inside = np.zeros(len(run.store.parent), np.uint64)
+    weight = np.zeros(len(run.store.edge_target), np.uint64)
+    ever = _weights(run, inside, weight)
+    order = graph.topological_order(run)
+    threads = [thread for thread, entry in enumerate(run.program.threads, start=1)
+               if not entry.daemon]
+
+    def bound(thread: int) -> IoBound:
+        reads = 0  # a thread that never waits needs no search for the longest run
+        if ever >> thread & 1:
+            component, rows, count = _by_component(run, order, _inside(run, inside, thread))
+            reads = int(longest(run.store, rows, component, inside, weight, thread,
+                                np.zeros(count + 1, np.int64)))
+        return IoBound(thread_name(run.program, thread), None if reads < 0 else reads)
+
+    return side_by_side(run.options.workers, [partial(bound, thread) for thread in threads])
+
+
+def _weights(run: Exploration, inside: Array, weight: Array) -> int:
+    """Fill in what weigh() does, by all workers; the threads that ever wait, a bit set."""
     tables = wait_tables(run)
-    inside, weight = np.zeros(rows, np.uint64), np.zeros(len(store.edge_target), np.uint64)
-    weigh(store, tables, np.zeros((3, state_words(store)), np.uint64),
-          np.zeros(OUT_WORDS, np.int64), np.zeros(MAX_THREADS, np.uint64),
-          np.zeros(MAX_THREADS, np.int64), inside, weight)
-    used = np.concatenate([np.arange(low, high) for low, high in run.rows()])
-    acyclic = graph.is_acyclic(run)
-    shared = _components(run, used, inside | ~np.uint64(0)) if acyclic else None
-    found = []
-    for thread, entry in enumerate(run.program.threads, start=1):
-        if entry.daemon:
-            continue
-        bit = np.uint64(thread)
-        component, order, count = shared or _components(run, used, inside >> bit & np.uint64(1))
-        reads = longest(store, order, component, inside, weight, thread,
-                        np.zeros(count + 1, np.int64))
-        found.append(IoBound(thread_name(run.program, thread), None if reads < 0 else int(reads)))
+    workers = run.options.workers
+
+    def part(low: int, high: int) -> int:
+        return int(weigh(run.store, low, high, tables,
+                         np.zeros((3, state_words(run.store)), np.uint64),
+                         np.zeros(OUT_WORDS, np.int64), np.zeros(MAX_THREADS, np.uint64),
+                         np.zeros(MAX_THREADS, np.int64), inside, weight))
+
+    ends = [np.linspace(low, high, workers + 1).astype(int).tolist() for low, high in run.rows()]
+    parts = [partial(part, *pair) for each in ends for pair in pairwise(each)]
+    found = 0
+    for ever in side_by_side(workers, parts):
+        found |= ever
     return found
 
 
-def _components(run: Exploration, used: Array, alive: Array) -> tuple[Array, Array, int]:
-    """(component per row, rows by component, how many): a component leads to lower numbers."""
-    rows = len(run.store.parent)
-    component = np.zeros(rows, np.uint32)
-    count = graph.components(
-        run.store, (alive != 0).astype(np.uint8), component, np.zeros(rows, np.uint32),
-        np.zeros(rows, np.uint32), np.empty(run.states + 1, np.uint32),
-        np.empty(run.states + 1, np.uint32), np.zeros(rows, np.int64),
-    )
-    return component, used[np.argsort(component[used], kind="stable")], int(count)
+def _inside(run: Exploration, inside: Array, thread: int) -> Array:
+    """u8 per row: whether the thread is in an operation.  Only rows in use are touched: many
+    times as many are reserved."""
+    alive = np.zeros(len(inside), np.uint8)
+    for low, high in run.rows():
+        alive[low:high] = inside[low:high] >> np.uint64(thread) & np.uint64(1)
+    return alive
 
 
+def _by_component(run: Exploration, order: Array | None,
+                  alive: Array) -> tuple[Array, Array, int]:
+    """(component per row, rows by component, how many components): a component leads only to
+    itself and to lower numbers.  order: of a graph without cycles."""
+    component = np.zeros(len(run.store.parent), np.uint32)
+    if order is None:
+        count, rows = graph.find_components(run, alive, component)
+        return component, rows, count
+    component[order[::-1]] = np.arange(1, len(order) + 1, dtype=np.uint32)
+    return component, order[::-1], len(order)

@@ -144,6 +144,11 @@ class Exploration:
         """Whether states that differ in thread numbers only were taken for one."""
         return len(self.machine.symmetry.sizes) > 0
 
+    @property
+    def is_reduced(self) -> bool:
+        """Whether runs were left out of the graph, or states taken for one."""
+        return self.options.partial_order or self.is_symmetric
+
     def state(self, row: int) -> Array:
         """The bytes of a state (a copy)."""
         state = np.zeros(state_words(self.store), np.uint64)

@@ -58,12 +58,17 @@ def peel(store: Store, degree: Array, queue: Array) -> int:
     return tail
 
 
-def is_acyclic(run: Exploration) -> bool:
-    """Whether no state can be reached from itself: every run ends."""
+def topological_order(run: Exploration) -> Array | None:
+    """All rows, each before those that it leads to; None: the graph has cycles."""
     degree = np.zeros(len(run.store.parent), np.uint32)
     queue = np.empty(run.states, np.uint32)
     count_predecessors(run.store, degree)
-    return peel(run.store, degree, queue) == run.states
+    return queue if peel(run.store, degree, queue) == run.states else None
+
+
+def is_acyclic(run: Exploration) -> bool:
+    """Whether no state can be reached from itself: every run ends."""
+    return topological_order(run) is not None
 
 
 @compiled
@@ -153,12 +158,13 @@ def doomed_states(run: Exploration, bad: Array) -> Array:
 
 @compiled
 def components(store: Store, alive: Array, component: Array, index: Array, low: Array,
-               stack: Array, call: Array, place: Array) -> int:
+               stack: Array, call: Array, place: Array, order: Array) -> tuple[int, int]:
     """Strongly connected components of the alive states (Tarjan, without recursion).
 
-    component[row] = number from 1; returns how many.  index, low: u32, place: i64 per row,
-    zeroed; stack, call: u32 per state."""
-    count, tops, number = 0, 0, 1
+    component[row] = number from 1; returns how many, and how many states are alive.  index,
+    low, place: u32 per row, zeroed; stack, call: u32 per state; order: u32 per state, gets the
+    rows by component: each leads only to its own and to earlier ones."""
+    count, tops, number, done = 0, 0, 1, 0
     for worker in range(len(store.counters)):
         first = worker * store.region
         for root in range(first, first + store.counters[worker, STATES]):
@@ -192,17 +198,29 @@ def components(store: Store, alive: Array, component: Array, index: Array, low: 
                     while True:
                         tops -= 1
                         component[stack[tops]] = count
+                        order[done] = stack[tops]
+                        done += 1
                         if stack[tops] == row:
                             break
                 depth -= 1
                 if depth >= 0:
                     low[call[depth]] = min(low[call[depth]], low[row])
-    return count
+    return count, done
+
+
+def find_components(run: Exploration, alive: Array, component: Array) -> tuple[int, Array]:
+    """How many components the alive states have, and their rows (see components)."""
+    rows, states = len(run.store.parent), run.states + 1
+    stack, call, order = (np.empty(states, np.uint32) for _ in range(3))
+    index, low, place = (np.zeros(rows, np.uint32) for _ in range(3))
+    count, alive_rows = components(run.store, alive, component, index, low, stack, call, place,
+                                   order)
+    return count, order[:alive_rows]
 
 
 @compiled
 def component_facts(store: Store, component: Array, stepped: Array, enabled: Array,
-                    cyclic: Array, unfinished: Array, waiting: Array, state: Array) -> None:
+                    cyclic: Array, unfinished: Array, waiting: Array) -> None:
     """Per component: threads (bit set) that step inside it, that are enabled in all its
     states, that have not finished in any state; whether it has an edge inside.
 
@@ -223,8 +241,7 @@ def component_facts(store: Store, component: Array, stepped: Array, enabled: Arr
                     stepped[mine] |= bit
                     cyclic[mine] = 1
             enabled[mine] &= here
-            unpack(store, store.rows[row], state)
-            pcs = state.view(np.int16)
+            pcs = store.rows[row].view(np.int16)
             for thread in range(1, 64):
                 if waiting[0] >> np.uint64(thread) & np.uint64(1) and pcs[thread - 1] != 0:
                     unfinished[mine] |= np.uint64(1) << np.uint64(thread)

@@ -22,7 +22,6 @@ import numpy as np
 
 from faultlock.check import graph
 from faultlock.check.explore import Exploration
-from faultlock.check.store import state_words
 from faultlock.lang import program as ir
 
 Array = Any
@@ -70,11 +69,7 @@ def _bits(value: int) -> list[int]:
 def _fair_cycle(run: Exploration, alive: Array, need_unfinished: bool) -> Lasso | None:
     store, rows = run.store, len(run.store.parent)
     component = np.zeros(rows, np.uint32)
-    count = graph.components(
-        store, alive, component, np.zeros(rows, np.uint32), np.zeros(rows, np.uint32),
-        np.empty(run.states + 1, np.uint32), np.empty(run.states + 1, np.uint32),
-        np.zeros(rows, np.int64),
-    )
+    count, _ = graph.find_components(run, alive, component)
     stepped = np.zeros(count + 1, np.uint64)
     enabled = np.full(count + 1, (1 << 64) - 1, np.uint64)
     cyclic = np.zeros(count + 1, np.uint8)
@@ -82,8 +77,7 @@ def _fair_cycle(run: Exploration, alive: Array, need_unfinished: bool) -> Lasso 
     waiting = np.zeros(1, np.uint64)
     for number, thread in enumerate(run.program.threads, start=1):
         waiting[0] |= np.uint64(0 if thread.daemon else 1 << number)
-    graph.component_facts(store, component, stepped, enabled, cyclic, unfinished, waiting,
-                          np.zeros(state_words(store), np.uint64))
+    graph.component_facts(store, component, stepped, enabled, cyclic, unfinished, waiting)
     fair = (cyclic == 1) & (enabled & ~stepped == 0)
     if need_unfinished:
         fair &= unfinished != 0
@@ -107,7 +101,8 @@ def _first_of(run: Exploration, rows: list[int]) -> int:
     depths = [run.depth_of(row) for row in rows]
     least = min(depths)
     nearest = [row for row, depth in zip(rows, depths, strict=True) if depth == least]
-    return min(nearest, key=run.order.rank) if len(nearest) > 1 else nearest[0]
+    order = {int(row): place for place, row in enumerate(run.order.level(least))}
+    return min(nearest, key=order.__getitem__)
 
 
 def _shallowest(run: Exploration, component: Array, wanted: Array) -> int:

@@ -9,6 +9,7 @@ workers.  The order is worked out only as deep as a finding is.
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +40,7 @@ class Order:
 
     def __init__(self, run: Exploration) -> None:
         self.run = run
+        self._lock = threading.RLock()  # several properties are judged side by side
         self._levels: list[Array] = [np.array([0], np.int64)]
 
     def is_given(self, depth: int) -> bool:
@@ -53,8 +55,9 @@ class Order:
         """The rows at a depth, in order; their parents are set to those of a single worker."""
         if self.is_given(depth):
             return np.concatenate([np.arange(low, high) for low, high in self._bounds(depth)])
-        while len(self._levels) <= depth:
-            self._levels.append(self._next(len(self._levels)))
+        with self._lock:
+            while len(self._levels) <= depth:
+                self._levels.append(self._next(len(self._levels)))
         return self._levels[depth]
 
     def _bounds(self, depth: int) -> list[tuple[int, int]]:
@@ -78,13 +81,6 @@ class Order:
         rows, places = np.unique(targets, return_index=True)
         store.parent[rows] = sources[places]
         return rows[np.argsort(places)]
-
-    def rank(self, row: int) -> tuple[int, int]:
-        """(depth, place in its level) of a row."""
-        depth = self.run.depth_of(row)
-        if self.is_given(depth):
-            return depth, row
-        return depth, int(np.nonzero(self.level(depth) == row)[0][0])
 
     def first(self, number: int, hit: tuple[int, int, int]) -> tuple[int, int, int]:
         """(state, thread, choice) of the finding `number`, of which `hit` is a shallowest."""

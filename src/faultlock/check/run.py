@@ -7,13 +7,12 @@ second search of the same scenario without the assertions that are known to fail
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
-from faultlock.check.bounds import bounds_of
-from faultlock.check.explore import Limits, Options, Progress
+from faultlock.check.exploration import Limits, Options, Progress
+from faultlock.check.judge import check_program
 from faultlock.check.scenarios import Scenario, compile_scenario
-from faultlock.check.verdict import UNKNOWN, ScenarioResult, check_program
+from faultlock.check.verdict import UNKNOWN, ScenarioResult
 from faultlock.lang.native import NativeProgram, compile_native
 
 
@@ -32,17 +31,14 @@ def check_scenario(
     the scenario when it has been compiled already (with these left out)."""
     if native is None:
         native = compile_native(compile_scenario(policy, scenario, ignored=ignored))
-    result = check_program(policy, scenario.name, native, limits, options, progress)
+    bounds = options is None or options.bounds
+    result = check_program(policy, scenario.name, native, limits, options, progress, bounds)
     for item in result.properties:
         item.ignored = ignored
     again = result.assertions_that_failed
     if again and result.exploration.complete:
         other = check_scenario(policy, scenario, limits, options, progress, ignored | again)
         _take_over(result, other)
-    elif options is None or options.bounds:
-        started = time.monotonic()
-        result.io_bounds = bounds_of(result.exploration, limits or Limits())
-        result.seconds += time.monotonic() - started
     return result
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from faultlock.check.explore import Options, explore
+from faultlock.check.judge import check_program
 from faultlock.check.scenarios import compile_scenario, find_scenario
-from faultlock.check.verdict import check_program
 from faultlock.export.promela import EXTRA_STATES, promela
 from faultlock.lang.native import NativeProgram, compile_native
 from tests.tools import require_tool

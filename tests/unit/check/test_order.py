@@ -11,9 +11,9 @@ import pytest
 
 from faultlock.check import exploration, levels, order
 from faultlock.check.explore import Options, explore
+from faultlock.check.judge import check_program
 from faultlock.check.result import result_of
 from faultlock.check.scenarios import compile_scenario, find_scenario
-from faultlock.check.verdict import check_program
 from faultlock.lang.native import NativeProgram, compile_native
 from tests.unit.check.models import ABBA, ASSERTING, LOST_UPDATE, SPIN, native_of
 

@@ -11,6 +11,7 @@ import pytest
 
 from faultlock.check.exploration import renumbered
 from faultlock.check.explore import Options, explore
+from faultlock.check.judge import check_program
 from faultlock.check.path import replay
 from faultlock.check.replayed import broken_at_end
 from faultlock.check.run import check_scenario
@@ -21,7 +22,7 @@ from faultlock.check.scenarios import (
 )
 from faultlock.check.schedule import parse_schedule
 from faultlock.check.symmetry import thread_groups
-from faultlock.check.verdict import ScenarioResult, check_program
+from faultlock.check.verdict import ScenarioResult
 from tests.unit.check.models import ASSERTING, HEAD, LOST_UPDATE, THREAD, native_of, program_of
 
 # three threads that queue for a lock, each knows who comes after it

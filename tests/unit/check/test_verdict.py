@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from faultlock.check.explore import Limits, Options
+from faultlock.check.judge import check_program
 from faultlock.check.path import replay
 from faultlock.check.replayed import broken_at_end, witness
 from faultlock.check.schedule import parse_schedule
@@ -14,7 +15,6 @@ from faultlock.check.verdict import (
     LIVELOCK,
     PropertyResult,
     ScenarioResult,
-    check_program,
 )
 from tests.unit.check.models import ABBA, ASSERTING, LOST_UPDATE, SPIN, native_of
 
