@@ -6,6 +6,7 @@ recording. What the kernel does for an operation is the model's; what the thread
 """
 
 N_REPLAY_OPERATIONS: Param = 1
+N_REPLAY_READS: Param = 1
 
 REPLAY_NONE = 0
 REPLAY_FAULT = 1  # touch a page in user mode
@@ -23,6 +24,15 @@ REPLAY_READ = 12
 REPLAY_SLEEP = 13
 REPLAY_BRK = 14
 REPLAY_MREMAP = 15
+REPLAY_DROP = 16  # pages of a file leave the page cache
+
+
+class ReplayRead(Struct, count=N_REPLAY_READS):
+    """How long a recorded read took."""
+
+    following: Const[ReplayRead]  # of the same operation, farther in the file
+    ns: Const[int]
+    index: Const[int]  # up to the request that holds this page of the file
 
 
 class ReplayOperation(Struct, count=N_REPLAY_OPERATIONS):
@@ -35,8 +45,7 @@ class ReplayOperation(Struct, count=N_REPLAY_OPERATIONS):
     first_waiter: Thread  # threads whose next operation needs this one
     compute_ns: Const[int]  # on the CPU before it
     sleep_us: Const[int]
-    io_ns: Const[int]  # how long the read of it took, 0: as the device does
-    io_index: Const[int]  # up to which page of the file
+    first_read: Const[ReplayRead]  # None: reads take as long as the device does
     address: Const[Address]
     pages: Const[Address]
     new_address: Const[Address]  # of brk: the new end; of mremap: where it went
@@ -231,6 +240,36 @@ def replay_touch(operation: ReplayOperation, user: bool):
         emit("REPLAY_EFAULT")
 
 
+@atomic
+def replay_count_cached(mapping: Mapping, start: Index, end: Index) -> int:
+    """How many pages of [start, end) are in the page cache.
+
+    Source: none (the recording)
+    Context: any
+    Returns: pages
+    Left out: nothing
+    """
+    found = 0
+    for index in range(start, end):
+        if filemap_is_cached(mapping, index):
+            found += 1
+    return found
+
+
+def replay_drop(operation: ReplayOperation):
+    """What the recording read a second time left the page cache before: reclaim, or truncation.
+
+    Source: truncate_inode_pages_range, mm/truncate.c, 6.12
+    Context: nothing held; waits for reads in flight
+    Returns: nothing
+    Left out: who did it, and when exactly
+    """
+    mapping = operation.file.f_mapping
+    end = operation.pgoff + operation.pages
+    emit("REPLAY_DROPPED", replay_count_cached(mapping, operation.pgoff, end))
+    truncate_inode_pages_range(mapping, operation.pgoff, end, False)
+
+
 def replay_call(operation: ReplayOperation):
     """A system call on the address space.
 
@@ -267,8 +306,10 @@ def replay_operation(task: ReplayThread, operation: ReplayOperation):
     """
     kind = operation.kind
     emit("OP_BEGIN", kind)
-    if operation.io_ns > 0:
-        emit("IO_TIME", operation.io_ns, operation.io_index)
+    read = operation.first_read
+    while read is not None:
+        emit("IO_TIME", read.ns, read.index)
+        read = read.following
     if kind == REPLAY_FAULT:
         replay_touch(operation, True)
     elif kind == REPLAY_KERNEL_FAULT:
@@ -289,6 +330,8 @@ def replay_operation(task: ReplayThread, operation: ReplayOperation):
         wait(current.wait_woken)
     elif kind == REPLAY_EXEC:
         replay_exec(task, operation)
+    elif kind == REPLAY_DROP:
+        replay_drop(operation)
     elif kind == REPLAY_EXIT:
         replay_vfork_done(task)
         do_exit()

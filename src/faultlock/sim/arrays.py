@@ -129,6 +129,7 @@ CHAIN_COLUMNS = 9
 WORST_CHAINS = 10
 LOG_COLUMNS = 8  # time, thread, event, a, b, c, label; WAIT: label that took the lock
 NEVER = 1 << 62
+KNOWN_READS = 8  # of one operation whose times are known (recorded); further ones are the device's
 HELD_SLOTS = 8  # holders kept for each lock (further ones are not told apart)
 
 
@@ -159,8 +160,8 @@ class Engine(NamedTuple):
     random: np.ndarray[Any, Any]
     op: np.ndarray[Any, Any]
     op_since: np.ndarray[Any, Any]
-    io_time: np.ndarray[Any, Any]  # of reads of the operation in progress, ns; 0: the device's
-    io_index: np.ndarray[Any, Any]  # up to the request of this page
+    io_time: np.ndarray[Any, Any]  # [thread, read]: of the operation in progress, ns; 0: no more
+    io_index: np.ndarray[Any, Any]  # [thread, read]: up to the request of this page, ascending
     op_ended: np.ndarray[Any, Any]  # when its last operation ended
     thread_ops: np.ndarray[Any, Any]  # [thread, operation]: n, sum, max, blocked; ns
     round_since: np.ndarray[Any, Any]
@@ -233,11 +234,11 @@ SHAPES: tuple[tuple[tuple[str | int, ...], str], ...] = (
     (
         ("thread",),
         "state cpu_of vruntime deadline vlag on_rq delayed life left unit random op op_since "
-        "queued_since io_time "
-        "io_index op_ended round_since wait_since wait_struct wait_reference wait_label "
+        "queued_since op_ended round_since wait_since wait_struct wait_reference wait_label "
         "wait_caller wait_root "
         "wait_depth",
     ),
+    (("thread", KNOWN_READS), "io_time io_index"),
     (("thread", CHAIN_LINKS, CHAIN_COLUMNS), "wait_chain"),
     (("thread", "thread_operation", 4), "thread_ops"),
     (

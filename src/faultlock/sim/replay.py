@@ -171,7 +171,9 @@ def _figures(simulation: Simulation, plan: ReplayPlan) -> dict[str, float]:
     engine, program = simulation.engine, simulation.program
     counts = {name: int(engine.event_count[n, 0]) for n, name in enumerate(program.event_names)}
     layout = simulation.prepared.layout
-    read = 0
+    read, dropped = 0, 0
+    if "REPLAY_DROPPED" in program.event_names:  # it sums the pages
+        dropped = int(engine.event_count[program.event_names.index("REPLAY_DROPPED"), 1])
     for number, pages in enumerate(plan.file_pages):
         place = layout.place("Mapping", "pages", number + 1, 0)
         view = simulation.prepared.memory[place.offset : place.offset + 4 * pages].view("<i4")
@@ -180,6 +182,6 @@ def _figures(simulation: Simulation, plan: ReplayPlan) -> dict[str, float]:
     return {
         "filemap_faults": float(counts.get("FILEMAP_FAULT", 0)),
         "major_faults": float(counts.get("PGMAJFAULT", 0)),
-        "pages_read": float(read),
+        "pages_read": float(read + dropped),
         "elapsed_s": int(engine.scalars[a.NOW]) / 1e9,
     }

@@ -16,7 +16,6 @@ from faultlock.trace.printable import printable
 from faultlock.trace.replay_plan import KINDS, PlanVma, ReplayPlan
 from faultlock.workload.schema import Device
 
-EXT4_MAX_ORDER = 9  # large folios of ext4 (since 6.16) on x86
 RECORDED = "recorded"  # the kind of device whose reads take as long as they took
 _SPARE_VMAS = 4096
 # What the model charges for a fault on anonymous memory: its work is in the recorded time up to the
@@ -54,10 +53,11 @@ class ReplayBuilder:
             "N_REQUESTS": device.queue_depth + 1,
             "MAX_REFCOUNT": MAX_REFCOUNT,
             "MAX_WINDOW_PAGES": 2 * plan.readahead_pages + 1024,
-            "MAX_BIO_PAGES": plan.device.request_pages,
+            "MAX_BIO_PAGES": plan.request_pages,
             "IO_PAGES": plan.readahead_pages,
             "FORK_CHILD": 1,
             "N_REPLAY_OPERATIONS": max(1, len(plan.operations["kind"])),
+            "N_REPLAY_READS": max(1, sum(len(times) for times in plan.known_times)),
         }
         known = {name: n for name, n in parameters.items() if name in program.parameters}
         self.layout = Layout(program, known, "simulate")
@@ -101,7 +101,7 @@ class ReplayBuilder:
         self._set("page_cache", 1, resident=resident, shadow=resident + 1)
         self._set("page_cache", 1, shadow_workingset=resident + 2)
         allocated = self.program.structs["Mapping"].allocated
-        order = EXT4_MAX_ORDER if kernel_number(plan) >= 616 else 0
+        order = plan.max_order if kernel_number(plan) >= 616 else 0
         for number, pages in enumerate(plan.file_pages):
             if allocated:
                 self.layout.set_allocated(self.memory, "Mapping", number + 1, True)
@@ -147,12 +147,12 @@ class ReplayBuilder:
             count = self.layout.get(self.memory, "File", vma.open_file + 1, "f_count")
             self._set("File", vma.open_file + 1, f_count=count + 1)
 
-    def _column(self, name: str, values: Any) -> None:
-        """Write a field of all operations at once."""
-        first = self.layout.place("ReplayOperation", name, 1, 0)
-        count = self.layout.counts["ReplayOperation"]
+    def _column(self, name: str, values: Any, struct: str = "ReplayOperation") -> None:
+        """Write a field of all operations (or of another struct) at once."""
+        first = self.layout.place(struct, name, 1, 0)
+        count = self.layout.counts[struct]
         if count > 1:
-            step = self.layout.place("ReplayOperation", name, 2, 0).offset - first.offset
+            step = self.layout.place(struct, name, 2, 0).offset - first.offset
         else:
             step = first.width
         kind = np.dtype(f"<i{first.width}")
@@ -164,6 +164,21 @@ class ReplayBuilder:
             strides=(step,),
         )
         view[:] = values
+
+    def _known_reads(self) -> None:
+        """The times of reads, each operation's one after the other."""
+        times = self.plan.known_times
+        first = np.ones(len(times) + 1, dtype=np.int64)
+        np.cumsum([len(known) for known in times], out=first[1:])
+        first[1:] += 1
+        flat = [read for known in times for read in known]
+        following = np.arange(2, len(flat) + 2)
+        following[first[1:] - 2] = 0
+        self._column("index", [index for index, _ in flat], "ReplayRead")
+        self._column("ns", [ns for _, ns in flat], "ReplayRead")
+        self._column("following", following, "ReplayRead")
+        number = self.plan.operations["reads"]
+        self._column("first_read", np.where(number > 0, first[number - 1], 0))
 
     def _operations(self) -> None:
         operations = self.plan.operations
@@ -182,8 +197,7 @@ class ReplayBuilder:
         compute_ns = operations["compute_ns"] - round(self._fault_ns) * operations["unseen_faults"]
         self._column("compute_ns", np.maximum(compute_ns, 0))
         if self._reads_take_as_long:
-            self._column("io_ns", operations["io_ns"])
-            self._column("io_index", operations["io_index"])
+            self._known_reads()
         self._column("needs", operations["needs"])
         for name in ("kind", "sleep_us", "address", "pages", "write", "advice"):
             self._column(name, operations[name])

@@ -118,6 +118,28 @@ def woken(engine: Engine, step: Step, thread: int, by_cpu: int) -> None:
 
 
 @compiled
+def known_time(engine: Engine, thread: int, index: int) -> int:
+    """How long the read of the request that begins at page `index` takes; 0: not known."""
+    for read in range(a.KNOWN_READS):
+        if engine.io_time[thread, read] == 0:
+            return 0
+        if index <= engine.io_index[thread, read]:
+            return engine.io_time[thread, read]
+    return 0
+
+
+@compiled
+def add_known_time(engine: Engine, thread: int, ns: int, index: int) -> None:
+    """The operation in progress reads up to page `index` within `ns`."""
+    for read in range(a.KNOWN_READS):
+        if engine.io_time[thread, read] == 0:
+            engine.io_time[thread, read], engine.io_index[thread, read] = ns, index
+            if read + 1 < a.KNOWN_READS:
+                engine.io_time[thread, read + 1] = 0
+            return
+
+
+@compiled
 def one_record(engine: Engine, step: Step, thread: int, cpu: int, at: int, label: int) -> None:
     """One record of the model, made by step `label`; word `at` of the output is its first."""
     event, x, y, z = engine.out[at], engine.out[at + 1], engine.out[at + 2], engine.out[at + 3]
@@ -135,11 +157,11 @@ def one_record(engine: Engine, step: Step, thread: int, cpu: int, at: int, label
     elif role == a.RECORD_OP_END:
         count_operation(engine, thread, x, engine.scalars[a.NOW] - engine.op_since[thread])
         engine.op_since[thread] = -1
-        engine.io_time[thread] = 0
+        engine.io_time[thread, 0] = 0
     elif role == a.RECORD_IO_SUBMIT:
-        submit(engine, x, z, cpu, engine.io_time[thread] if y <= engine.io_index[thread] else 0)
+        submit(engine, x, z, cpu, known_time(engine, thread, y))
     elif role == a.RECORD_IO_TIME:
-        engine.io_time[thread], engine.io_index[thread] = x, y
+        add_known_time(engine, thread, x, y)
     elif role == a.RECORD_ACQUIRED:
         kind = x & (a.LOCK_KINDS - 1)
         lock = engine.kind_offset[kind] + y

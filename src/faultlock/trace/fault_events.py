@@ -169,7 +169,6 @@ class FaultEvents:
         self._world.file(dev, ino, index + nr_to_read - 1)  # it is cut at the end of the file
         operation = self._readahead(thread, dev, ino, index, 0)
         operation.windows += 1
-        self._world.window(self._world.file(dev, ino, -1), index, nr_to_read, operation)
 
     def _readahead_order(
         self,
@@ -184,7 +183,6 @@ class FaultEvents:
     ) -> None:
         operation = self._readahead(thread, dev, ino, index, 0)
         operation.windows += 1
-        self._world.window(self._world.file(dev, ino, -1), index, size, operation)
         if operation.kind == FAULT and operation.vma >= 0:
             self._world.boundaries.window(operation, index, size, async_size, ra_pages)
 
@@ -227,5 +225,7 @@ class FaultEvents:
             before.missed = True
             before.position = before.pages_added + before.index - index
         thread.page_added(self._world.now_ns, file, pages)
+        if file >= 0 and thread.fault is not None:
+            self._world.known_reads.added(file, index, pages, thread.fault, self._world.now_ns)
         if before is not None and before is not thread.fault:
             self._world.resolve(thread, before)

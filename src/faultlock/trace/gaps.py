@@ -65,6 +65,15 @@ def cpus_seen(trace: Trace) -> int:
     return min(max(highest, default=0) + 1, MAX_CPUS)
 
 
+def folio_order_limit(trace: Trace) -> int:
+    """The order of the largest folios that the replay uses: 9 (ext4 on x86) when there are any.
+
+    Otherwise 8, which no request of 256 pages is too short for.
+    """
+    orders = trace.table(_INSERTION)["order"]
+    return 9 if cast(int, orders.max() or 0) > 8 else 8
+
+
 def readahead_limit(trace: Trace, recording: Recording) -> int:
     """ra_pages: as the events print it, of the recorder's devices, or for the longest read."""
     limits = readahead_pages(trace) or [

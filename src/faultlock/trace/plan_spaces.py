@@ -105,6 +105,12 @@ class PlanSpaces:
         number = self.recording.joined_open_files.get(number, number)
         return number if self.plan.open_files[number] >= 0 else -1
 
+    def any_open(self, file: int) -> int:
+        """An open file of a file."""
+        if file not in self.plan.open_files:
+            self.plan.open_files.append(file)
+        return self.plan.open_files.index(file)
+
 
 def _families(recording: Recording) -> list[int]:
     """mm -> the mm that its address space was forked from in the end."""

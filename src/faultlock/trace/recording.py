@@ -8,11 +8,15 @@ address spaces (mms), files, open files and mappings are numbered from 0 in the 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from faultlock.trace.address_space import OpenFile, Vma
 from faultlock.trace.store import TraceHeader
+
+if TYPE_CHECKING:
+    from faultlock.trace.known_reads import Run
 
 # What a thread does. "sleep" is voluntary (or unexplained) waiting outside of every other
 # operation; "read" fills the page cache outside of a fault (read(2), exec, readahead(2)); "gup"
@@ -56,9 +60,10 @@ class Operation:
     position: int = -1  # of its page among the pages that it inserted
     pages_added: int = 0
     windows: int = 0
-    awaited_ns: int = 0  # from its end until another thread, that waited, had a page of its windows
-    awaited_index: int = -1
+    reads: int = -1  # number of what is known of its reads: Recording.known_reads
+    dropped: int = -1  # number of what it read although it had been read: Recording.dropped
     blocked_ns: int = 0  # asleep for I/O or a lock
+    woken_ns: int = -1  # when it woke from that for the last time
     lock_wait_ns: int = 0  # of it (or spinning): waiting for mmap_lock
     preempted_ns: int = 0
 
@@ -112,6 +117,7 @@ class Recording:
     """The rebuilt recording; `operations` is one row per Operation in order of their start.
 
     Operations name open files after joining; mappings may name one that `joined_open_files` maps.
+    `dropped`: ranges of pages (file, first, end) that had been in the page cache and left it.
     """
 
     header: TraceHeader
@@ -121,6 +127,8 @@ class Recording:
     open_files: list[OpenFile] = field(default_factory=list)
     joined_open_files: dict[int, int] = field(default_factory=dict)
     vmas: list[Vma] = field(default_factory=list)
+    known_reads: list[list[Run]] = field(default_factory=list)
+    dropped: list[list[tuple[int, int, int]]] = field(default_factory=list)
     operations: pl.DataFrame = field(default_factory=pl.DataFrame)
     start_ns: int = 0
     end_ns: int = 0

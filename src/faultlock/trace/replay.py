@@ -13,10 +13,19 @@ import numpy as np
 from faultlock.errors import FaultlockError, LimitReached
 from faultlock.trace.address_space import PAGE, PROT_EXEC, PROT_READ, PROT_WRITE, Vma
 from faultlock.trace.dependencies import dependencies
-from faultlock.trace.gaps import cpus_seen, gaps, has_any, readahead_limit, unknown_figures
+from faultlock.trace.gaps import (
+    cpus_seen,
+    folio_order_limit,
+    gaps,
+    has_any,
+    readahead_limit,
+    unknown_figures,
+)
+from faultlock.trace.plan_reads import PlanReads
 from faultlock.trace.plan_spaces import PlanSpaces
 from faultlock.trace.reconstruct import reconstruct
-from faultlock.trace.recorded_device import RecordedDevice, recorded_device
+from faultlock.trace.recorded_device import recorded_device
+from faultlock.trace.recorded_figures import recorded_figures
 from faultlock.trace.recording import EXIT, FAULT, GUP, READ, SLEEP, TAKEN, Recording
 from faultlock.trace.replay_plan import (
     KIND_NAMES,
@@ -47,6 +56,7 @@ class _Planner:
             trace.header.cpu_count or cpus_seen(trace),
             trace.header.kernel_version,
             readahead_limit(trace, recording),
+            folio_order_limit(trace),
             [max(1, file.pages) for file in recording.files],
             residency.finish(recording),
         )
@@ -64,7 +74,7 @@ class _Planner:
         self._made_of: dict[int, int] = {}
         self._readers: dict[tuple[int, int], int] = {}
         self._rows: list[dict[str, int]] = []
-        self._device = RecordedDevice()
+        self._reads = PlanReads(recording, self.plan.device, self.plan.request_pages)
         self._mms: dict[int, set[int]] = {}
         self._mapped: dict[tuple[int, int], int] = {}
         self._vmas_of: dict[tuple[int, int], list[Vma]] = {}
@@ -74,7 +84,8 @@ class _Planner:
     def threads(self, rows: list[dict[str, Any]]) -> None:
         """Operations of each thread, one after the other."""
         recording, plan = self.recording, self.plan
-        self._device = plan.device = recorded_device(plan.reads)
+        plan.device = recorded_device(plan.reads)
+        self._reads = PlanReads(recording, plan.device, plan.request_pages)
         self._index_mappings()
         by_thread: list[list[dict[str, Any]]] = [[] for _ in recording.threads]
         for row in rows:
@@ -96,6 +107,7 @@ class _Planner:
                     mm = row["mm"]
                     self._rows.append({**_NOTHING, "kind": KINDS["exec"], "child_mm": mm})
                 first = len(self._rows)
+                self._drop(row)
                 self._operation(row)
                 self._made_of[row["position"]] = len(self._rows) - 1
                 # A fault without an event of its own ends unseen: its work is in what follows.
@@ -112,6 +124,7 @@ class _Planner:
             name: np.array([row.get(name, 0) for row in self._rows], dtype=np.int64)
             for name in _COLUMNS
         }
+        plan.known_times = self._reads.times
 
     def _count(self, times: ThreadTimes, row: dict[str, Any], kind: int) -> None:
         """A recorded operation, under the name that the replay has for it."""
@@ -138,10 +151,7 @@ class _Planner:
             page, _ = self.spaces.span(row["mm"], row["address"] // PAGE * PAGE, PAGE)
             name = "kernel_fault" if row["kernel"] else "fault"
             made.update(kind=KINDS[name], address=page, pages=1, write=int(row["write"]))
-            if row["missed"] and row["blocked_ns"]:
-                made.update(io_ns=row["blocked_ns"], io_index=row["index"])
-            elif row["awaited_ns"]:
-                made.update(io_ns=row["awaited_ns"], io_index=row["awaited_index"])
+            made["reads"] = self._reads.of(row) if self._sleeps_are_known else 0
         elif kind == GUP and (row["mm"], row["file"]) in self._vmas_of:
             self._populate(row, made)
         elif kind == READ and row["file"] >= 0 and row["index"] >= 0:
@@ -149,8 +159,8 @@ class _Planner:
             left = self.recording.files[row["file"]].pages - row["index"]
             pages = max(1, min(row["length"], left, 1 << 16))
             made.update(kind=KINDS["read"], file=reader, pgoff=row["index"], pages=pages)
-            io_ns = min(row["blocked_ns"], self._device.read_ns(row["pages_added"]))
-            made.update(io_ns=io_ns, io_index=row["index"] + pages)
+            io_ns = min(row["blocked_ns"], self.plan.device.read_ns(row["pages_added"]))
+            made["reads"] = self._reads.add([(row["index"] + pages, io_ns)] if io_ns else [])
             self._rows.append(made)
             # A read also waits for the file system's own blocks, which the replay does not read.
             made = {**_NOTHING, **self._slept(row["blocked_ns"] - io_ns)}
@@ -169,6 +179,15 @@ class _Planner:
             made["kind"] = 0
         self._rows.append(made)
 
+    def _drop(self, row: dict[str, Any]) -> None:
+        """What the operation reads again has left the page cache by then."""
+        for file, first, end in (
+            self.recording.dropped[row["dropped"]] if row["dropped"] >= 0 else ()
+        ):
+            pages = min(end, self.plan.file_pages[file]) - first
+            dropped = {"kind": KINDS["drop"], "file": self.spaces.any_open(file), "pgoff": first}
+            self._rows.append({**_NOTHING, **dropped, "pages": pages})
+
     def _slept(self, ns: int) -> dict[str, int]:
         return {"kind": KINDS["sleep"], "sleep_us": ns // 1000} if ns >= 1000 else {"kind": 0}
 
@@ -182,8 +201,7 @@ class _Planner:
             if alive and vma.start <= address < vma.end:
                 page, _ = self.spaces.span(row["mm"], address, PAGE)
                 made.update(kind=KINDS["kernel_fault"], address=page, pages=1)
-                if row["missed"] and row["blocked_ns"]:
-                    made.update(io_ns=row["blocked_ns"], io_index=row["index"])
+                made["reads"] = self._reads.of(row) if self._sleeps_are_known else 0
                 return
 
     def _clone(self, row: dict[str, Any], made: dict[str, int]) -> None:
@@ -278,8 +296,7 @@ _COLUMNS = (
     "unseen_faults",
     "compute_ns",
     "sleep_us",
-    "io_ns",
-    "io_index",
+    "reads",
     "address",
     "pages",
     "new_address",
@@ -313,25 +330,9 @@ def plan_replay(trace: Trace, name: str) -> ReplayPlan:
     planner = _Planner(trace, name)
     rows = planner.recording.operations.sort("thread", "start_ns", "end_ns", maintain_order=True)
     table = [{**row, "position": n} for n, row in enumerate(rows.iter_rows(named=True))]
-    _recorded_figures(planner)
+    plan = planner.plan
+    plan.recorded, plan.reads = recorded_figures(planner.recording, planner.missed)
     planner.spaces.addresses(table)
     planner.spaces.mms()
     planner.threads(table)
-    return planner.plan
-
-
-def _recorded_figures(planner: _Planner) -> None:
-    """What the replay is held against, and how long reads took."""
-    operations, plan = planner.recording.operations, planner.plan
-    faults = operations.filter(operations["kind"].is_in([FAULT, GUP]))
-    # Pages that appear in the page cache without readahead were written, not read.
-    reads = operations.filter((operations["kind"] != READ) | (operations["windows"] > 0))
-    plan.recorded = {
-        "filemap_faults": float(faults["filemap_faults"].sum()),
-        "major_faults": float(planner.missed),
-        "pages_read": float(reads["pages_added"].sum()),
-        "blocked_s": float(faults["blocked_ns"].sum()) / 1e9,
-        "elapsed_s": plan.elapsed_ns / 1e9,
-    }
-    reads = reads.filter(reads["pages_added"] > 0).sort("start_ns")
-    plan.reads = reads.select("start_ns", "pages_added", "position", "blocked_ns").rows()
+    return plan

@@ -12,7 +12,7 @@ from faultlock.trace.recorded_device import Reads, RecordedDevice
 # kinds of kernel/replay.py
 KIND_NAMES = (
     *("none", "fault", "kernel_fault", "mmap", "munmap", "mprotect", "madvise", "thread"),
-    *("fork", "vfork", "exec", "exit", "read", "sleep", "brk", "mremap"),
+    *("fork", "vfork", "exec", "exit", "read", "sleep", "brk", "mremap", "drop"),
 )
 KINDS = {name: number for number, name in enumerate(KIND_NAMES)}
 
@@ -102,6 +102,7 @@ class ReplayPlan:
     cpus: int
     kernel_version: str | None
     readahead_pages: int
+    max_order: int = 9
     file_pages: list[int] = field(default_factory=list)
     resident: dict[int, set[int]] = field(default_factory=dict)
     open_files: list[int] = field(default_factory=list)
@@ -113,8 +114,19 @@ class ReplayPlan:
     address_pages: int = TABLE
     elapsed_ns: int = 0
     reads: Reads = field(default_factory=list)
+    # What the column "reads" of operations counts from 1: (up to page, ns) in order.
+    known_times: list[list[tuple[int, int]]] = field(default_factory=list)
     device: RecordedDevice = field(default_factory=RecordedDevice)
     recorded: dict[str, float] = field(default_factory=dict)
     gaps: list[str] = field(default_factory=list)  # what the recording lacks
     unknown: set[str] = field(default_factory=set)  # figures that it cannot tell therefore
     recorded_threads: list[ThreadTimes] = field(default_factory=list)
+
+    @property
+    def request_pages(self) -> int:
+        """The longest request of the replay.
+
+        Those of the recording are as long as the pages lie side by side in memory, which is not
+        recorded; at least 256, because a bio has room for so many segments, and one folio.
+        """
+        return max(256, 1 << self.max_order)

@@ -32,6 +32,7 @@ class Residency:
         self.resident: dict[int, set[int]] = {}
         self.written: dict[int, set[int]] = {}
         self._inserted: dict[int, set[int]] = {}
+        self._missed_again = 0
         self._not_inserted: list[tuple[int, int]] = []  # looked up by filemap_fault
         self._fault: dict[int, Operation] = {}
         self._used: dict[int, set[int]] = {}
@@ -56,9 +57,15 @@ class Residency:
             dev, ino, index, order = row[5:9]
             pages = range(index, index + (1 << (order or 0)))
             file = world.file(dev, ino, -1)
-            self._keep(self._inserted.setdefault(file, set()), pages)
-            if operation is not None and operation.kind == READ and not operation.length:
+            inserted = self._inserted.setdefault(file, set())
+            written = operation is not None and operation.kind == READ and not operation.length
+            again = index in inserted
+            if written and not again:
                 self._keep(self.written.setdefault(file, set()), pages)
+            elif again and operation is not None and file >= 0 and not written:
+                _dropped(world.recording, operation, file, pages)
+                self._missed_again += operation.kind != READ and operation.index in pages
+            self._keep(inserted, pages)
         elif event in ("mm_filemap_map_pages", "mm_filemap_get_pages"):
             file, first, last = world.file(row[5], row[6], -1), row[7], row[8]
             if file >= 0 and 0 <= last - first < _LONGEST:
@@ -107,7 +114,8 @@ class Residency:
 
     def lookups_that_missed(self) -> int:
         """How often filemap_fault found no folio (kernel: pgmajfault); call after `finish`."""
-        return sum(page not in self.resident.get(file, ()) for file, page in self._not_inserted)
+        first = sum(page not in self.resident.get(file, ()) for file, page in self._not_inserted)
+        return first + self._missed_again
 
     def _judge(self, thread: int, operation: Operation) -> None:
         """What an operation that is over says about pages that were never inserted."""
@@ -124,6 +132,18 @@ class Residency:
             inserted = self._inserted.get(file, set())
             found = (page for page in pages if page not in inserted)
             self._keep(self.resident.setdefault(file, set()), found)
+
+
+def _dropped(recording: Recording, operation: Operation, file: int, pages: range) -> None:
+    """An operation reads pages again that had been read: they left the page cache in between."""
+    if operation.dropped < 0:
+        operation.dropped = len(recording.dropped)
+        recording.dropped.append([])
+    ranges = recording.dropped[operation.dropped]
+    if ranges and ranges[-1][0] == file and ranges[-1][2] == pages.start:
+        ranges[-1] = (file, ranges[-1][1], pages.stop)
+    else:
+        ranges.append((file, pages.start, pages.stop))
 
 
 def shared_memory_files(trace: Trace, recording: Recording) -> set[int]:

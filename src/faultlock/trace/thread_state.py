@@ -9,6 +9,8 @@ else ends it, at the time of its last event.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from faultlock.trace.recording import EXEC, FAULT, GUP, READ, SLEEP, TAKEN, Operation
 
 # A sleep in state D this long (on CPU) after the last event of a fault is not the fault's.
@@ -20,6 +22,29 @@ _TAIL_AFTER_WINDOW_NS = 3_000_000
 _TAIL_AFTER_MISS_NS = 20_000_000
 # Shorter losses of the CPU are the cost of switching back and forth.
 _NOTABLE_LOSS_NS = 20_000
+
+
+@dataclass(slots=True)
+class _Hold:
+    """One attempt of a fault under mmap_lock: may its end be a drop before a wait for I/O?
+
+    A fault drops the lock and waits on its first attempt only, or on its second when the first
+    one did not read (FAULT_FLAG_TRIED, do_user_addr_fault); and only when it got to filemap_fault.
+    """
+
+    fault: Operation | None = None
+    filemap_faults: int = 0
+    last: bool = False
+
+    def begins(self, fault: Operation) -> None:
+        again = self.fault is fault and fault.filemap_faults > self.filemap_faults
+        self.last = fault.missed or again
+        self.fault, self.filemap_faults = fault, fault.filemap_faults
+
+    def may_drop_and_wait(self, fault: Operation) -> bool:
+        if self.fault is not fault:  # no event said when it took the lock
+            return fault.filemap_faults > 0
+        return fault.filemap_faults > self.filemap_faults and not self.last
 
 
 class ThreadState:
@@ -44,6 +69,7 @@ class ThreadState:
         self._waits = False  # its last event may be followed by a sleep
         self._lock_start_ns = -1
         self._preempted_ns = 0
+        self._hold = _Hold()
         self.off_cpu = -1  # the CPU it left
         self._taken_ns = 0
 
@@ -124,6 +150,7 @@ class ThreadState:
             return
         if self.fault is not None:
             self.touch(now_ns, waits=True)
+            self.fault.woken_ns = now_ns
         if owner is not None:
             owner.blocked_ns += away_ns
         else:
@@ -226,8 +253,12 @@ class ThreadState:
                 owner.lock_wait_ns += now_ns - self._lock_start_ns
             self._lock_start_ns = -1
         if self.fault is not None:
-            # The lock is dropped before the wait for I/O, too.
-            self.touch(now_ns, waits=self.fault.filemap_faults > 0)
+            waits = self.fault.filemap_faults > 0
+            if step == "acquired":
+                self._hold.begins(self.fault)
+            elif step == "released":
+                waits = self._hold.may_drop_and_wait(self.fault)
+            self.touch(now_ns, waits)
 
     def file_event(self, now_ns: int, file: int, first: int, last: int, is_fault: bool) -> None:
         """mm_filemap_fault (first == last) or mm_filemap_map_pages."""

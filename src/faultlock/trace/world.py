@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from faultlock.trace.address_space import AddressSpace
+from faultlock.trace.known_reads import KnownReads
 from faultlock.trace.open_files import OpenFiles
 from faultlock.trace.recording import (
     FAULT,
+    GUP,
     Operation,
     RecordedFile,
     RecordedMm,
@@ -31,9 +31,6 @@ def block_devices(trace: Trace) -> set[int]:
         if "dev" in table.columns:
             devices.update(int(dev) for dev in table["dev"].unique() if dev >> 20)
     return devices
-
-
-_WINDOWS_KEPT = 64  # of each file: enough to find the one that is under way
 
 
 class CpuUse:
@@ -73,7 +70,8 @@ class World:
         self.open_files = OpenFiles(self.recording.open_files)
         self.boundaries = Boundaries()
         self.cpu_use = CpuUse()
-        self.windows: dict[int, deque[tuple[int, int, Operation]]] = {}
+        self.known_reads = KnownReads()
+        self.recording.known_reads = self.known_reads.runs
         self.now_ns = 0
         self._files: dict[tuple[int, int], int] = {}
         self._block_devices = block_devices(trace)
@@ -132,21 +130,6 @@ class World:
             known = self.recording.files[file]
             known.pages = max(known.pages, index + 1)
 
-    def window(self, file: int, first: int, pages: int, operation: Operation) -> None:
-        """An operation reads the pages [first, first + pages) of a file."""
-        if file >= 0:
-            known = self.windows.setdefault(file, deque(maxlen=_WINDOWS_KEPT))
-            known.append((first, first + pages, operation))
-
-    def _awaited(self, fault: Operation) -> None:
-        """A fault waited for a page that another operation reads: that read took until now."""
-        for first, end, operation in reversed(self.windows.get(fault.file, ())):
-            if first <= fault.index < end:
-                if operation is not fault and not operation.awaited_ns:
-                    operation.awaited_ns = max(0, fault.end_ns - operation.end_ns)
-                    operation.awaited_index = fault.index
-                return
-
     def finish_fault(self, thread: ThreadState) -> None:
         """Whatever fault or read the thread was in is over."""
         fault = thread.close_fault()
@@ -155,8 +138,8 @@ class World:
 
     def resolve(self, thread: ThreadState, fault: Operation) -> None:
         """A fault is over; one without any file event was anonymous (or found its page mapped)."""
-        if fault.kind == FAULT and fault.blocked_ns and fault.file >= 0 and not fault.missed:
-            self._awaited(fault)
+        if fault.kind in (FAULT, GUP) and fault.file >= 0:
+            self.known_reads.used(fault)
         if fault.kind == FAULT and fault.vma < 0:
             space = self.spaces[fault.mm]
             vma = space.find(fault.address)
