@@ -45,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         fit,
         most_runs,
         rewritten,
+        server_costs,
     )
     from faultlock.compare.kernel_values import check_policy, read_document
     from faultlock.lang.model import shipped_policies
@@ -67,11 +68,13 @@ def run(arguments: argparse.Namespace) -> int:
     present[READ_ADDED] = read_added_ns(base)
     text = cost_path(base).read_text(encoding="utf-8")
     scenarios = alone(documents)
+    servers = server_costs(documents, present)
+    text = rewritten(text, servers)
     with TemporaryDirectory() as folder, console.progress("calibrate") as report:
         report(0, "")
         model = _Model(text, Path(folder) / "costs.toml", policies.pop(), arguments.seed, report)
         model.most_runs = most_runs(scenarios)
-        fits = fit(scenarios, present, model.time_us)
+        fits = [*servers, *fit(scenarios, present, model.time_us)]
     new_text = rewritten(text, fits)
     tomllib.loads(new_text)
     if arguments.output:
@@ -121,7 +124,6 @@ class _Model:
         workload = overrides(scenario.workload, [f"machine.costs={self.path}"])
         if READ_ADDED in changed:
             added_ns = round(changed[READ_ADDED]) - scenario.read_added_ns
-            latency = host_latency.added_text(workload.device.latency, added_ns)
-            workload = overrides(workload, [f"device.latency={latency}"])
+            workload = host_latency.later(workload, added_ns)
         result = simulate(workload, self.policy, self.seed)
         return result.tables()[scenario.actor][scenario.statistic]

@@ -34,6 +34,7 @@ FITS: dict[str, tuple[str, str]] = {
     "fault_1": ("fault", "read_folio"),
 }
 READ_ADDED = "read_added_ns"
+SERVER_COSTS = ("fuse_dev_read", "fuse_dev_write")
 ROUNDS = 4
 PASSES = 8
 CLOSE_US = 0.05
@@ -139,6 +140,31 @@ def fit(
             model_us(item, values))
         for item in scenarios
     ]  # fmt: skip
+
+
+def server_costs(
+    documents: Mapping[str, Mapping[str, Any]], costs: Mapping[str, float]
+) -> list[Fit]:
+    """What the FUSE server of a host uses per read, from fault_1 there: no fit, a quotient.
+
+    Its measured CPU time per read is divided between taking and answering a request as the two
+    costs of the table are. Empty without such a measurement or such costs."""
+    if not all(costs.get(name) for name in SERVER_COSTS):
+        return []
+    for document in documents.values():
+        used_ns = document["device"].get("server_cpu_ns")
+        for scenario in document["scenarios"]:
+            reads = scenario["actors"].get("fault", {}).get("n")
+            if scenario["name"] != "fault_1" or not reads or not isinstance(used_ns, int):
+                continue
+            read_ns = float(used_ns) / reads
+            share = read_ns / sum(costs[name] for name in SERVER_COSTS)
+            return [
+                Fit("fault_1, server", name, costs[name], round(costs[name] * share, 1),
+                    read_ns / 1000, read_ns / 1000)
+                for name in SERVER_COSTS
+            ]  # fmt: skip
+    return []
 
 
 def most_runs(scenarios: Sequence[Alone]) -> int:

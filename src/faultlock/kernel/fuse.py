@@ -40,7 +40,7 @@ def fuse_request_queued(request: Request):
 
 @atomic
 def fuse_wake_server(mapping: Mapping):
-    """Wake the server thread that sleeps in fuse_dev_read.
+    """Wake the server thread that has slept longest in fuse_dev_read.
 
     Source: wake_up(&fiq->waitq), fs/fuse/dev.c, 6.12
     Context: any
@@ -49,7 +49,8 @@ def fuse_wake_server(mapping: Mapping):
     """
     server = mapping.fuse_waiter
     if server is not None:
-        mapping.fuse_waiter = None
+        mapping.fuse_waiter = server.wait_next
+        server.wait_next = None
         server.wait_woken = True
 
 
@@ -60,7 +61,7 @@ def fuse_wait_begin(mapping: Mapping) -> bool:
     Source: wait_event_interruptible_exclusive in fuse_dev_do_read, fs/fuse/dev.c, 6.12
     Context: fiq->lock
     Returns: True if the server sleeps now
-    Left out: several sleeping servers of one connection
+    Left out: nothing
     """
     if mapping.fuse_aborted:
         return False
@@ -68,7 +69,14 @@ def fuse_wait_begin(mapping: Mapping) -> bool:
         if request.in_flight and request.mapping == mapping and request.fuse_server is None:
             return False
     current.wait_woken = False
-    mapping.fuse_waiter = current
+    current.wait_next = None
+    last = mapping.fuse_waiter
+    if last is None:
+        mapping.fuse_waiter = current
+    else:
+        while last.wait_next is not None:
+            last = last.wait_next
+        last.wait_next = current
     return True
 
 
@@ -103,8 +111,15 @@ def fuse_wait_end(mapping: Mapping) -> bool:
     Returns: True if a fatal signal ended the wait
     Left out: nothing
     """
-    if mapping.fuse_waiter == current:
-        mapping.fuse_waiter = None
+    before = mapping.fuse_waiter
+    if before == current:
+        mapping.fuse_waiter = current.wait_next
+    else:
+        while before is not None:
+            if before.wait_next == current:
+                before.wait_next = current.wait_next
+            before = before.wait_next
+    current.wait_next = None
     current.wait_woken = False
     return current.fatal_signal_pending
 

@@ -150,7 +150,7 @@ class Mapping(Struct, count=N_MAPPINGS):
     i_dio_waiter: Thread  # the one truncater (it holds i_rwsem) that waits for direct I/O
     shadow_age: Array[N_SHADOWS, Age]  # lruvec.nonresident_age at eviction (LRU == 2)
     nr_thps: bool  # khugepaged made a large folio of a file without large folio support
-    fuse_waiter: Thread  # server thread that waits for a request in fuse_dev_read
+    fuse_waiter: Thread  # first of the server threads that wait for a request in fuse_dev_read
     fuse_aborted: bool  # the connection is gone: every request fails
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from faultlock.measure import host_latency
+from faultlock.measure import host_latency, host_server
 from faultlock.measure.measurement import check_measurement
 from faultlock.measure.results import DriverOutput
 from faultlock.units import PAGE_BYTES
@@ -38,7 +38,7 @@ def as_run_in_guest(workload: Workload, *, release: str, memory_mib: int, cpus: 
 
 
 def as_run_on_host(workload: Workload, *, release: str, cpus: int) -> Workload:
-    """The workload with the host's CPUs, clock and kernel version, and its FUSE's latency.
+    """The workload with the host's CPUs, clock and kernel version, and its FUSE server.
 
     A host is no guest in virtual time: costs of that one become those of a native CPU.
     """
@@ -52,7 +52,8 @@ def as_run_on_host(workload: Workload, *, release: str, cpus: int) -> Workload:
             f"machine.costs={HOST_COSTS if costs == GUEST_COSTS else costs}",
         ],
     )
-    return overrides(host, host_latency.settings(host))
+    later = host_latency.later(host, host_latency.read_added_ns(host.machine.costs))
+    return host_server.with_server(later)
 
 
 def measurement(
@@ -94,6 +95,7 @@ def measurement(
             "queue_depth": device.queue_depth,
             "submit_queues": device.submit_queues,
             **({"read_added_ns": added_ns} if added_ns else {}),
+            **({} if in_guest else {"server_cpu_ns": output.server_cpu_ns}),
         },
         "scenarios": [scenario],
     }

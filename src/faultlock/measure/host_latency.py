@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What our FUSE file system adds to a read on one host: wake-ups of its two threads.
+"""What our FUSE file system adds to a read on one host beyond its server's CPU time: wake-ups.
 
-It is time, not CPU time of the faulting thread, so no cost can stand for it. `faultlock calibrate`
-finds it from one faulting thread alone and writes it into the cost file as `[host]
-read_added_ns`; a run on a host with such a cost file has it added to its device latency.
+It is time, not CPU time, so no cost can stand for it. `faultlock calibrate` finds it from one
+faulting thread alone and writes it into the cost file as `[host] read_added_ns`; a run on a host
+with such a cost file has it added to its latency.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import tomllib
 
 from faultlock.errors import FaultlockError
 from faultlock.sim.cost import MAX_COST_NS, cost_path
+from faultlock.workload import overrides
 from faultlock.workload.distribution import Distribution
 from faultlock.workload.schema import Workload
 
@@ -48,14 +49,20 @@ def added_text(latency: Distribution, added_ns: int) -> str:
     return f'{{ low = "{low}ns", upper_bounds = [{written}], counts = {counts} }}'
 
 
-def settings(workload: Workload) -> list[str]:
-    """`--set` texts that add to every device latency what the workload's cost file says."""
-    added_ns = read_added_ns(workload.machine.costs)
+def later(workload: Workload, added_ns: int) -> Workload:
+    """The workload with added_ns more in every latency: the device's, a file's, a server's."""
     if not added_ns:
-        return []
-    own = [
+        return workload
+    settings = [f"device.latency={added_text(workload.device.latency, added_ns)}"]
+    settings += [
         f"files.{index}.latency={added_text(file.latency, added_ns)}"
         for index, file in enumerate(workload.files)
         if file.latency
     ]
-    return [f"device.latency={added_text(workload.device.latency, added_ns)}", *own]
+    settings += [
+        f"threads.{index}.loop.{place}.time={added_text(operation.time, added_ns)}"
+        for index, group in enumerate(workload.threads)
+        for place, operation in enumerate(group.loop)
+        if operation.op == "fuse_reply"
+    ]
+    return overrides(workload, settings)

@@ -12,8 +12,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from faultlock.errors import EnvironmentMissing, LimitReached
@@ -53,9 +55,22 @@ def _unmount(folder: Path, server: subprocess.Popen[str] | None) -> None:
         unmount(place)
 
 
+@dataclass(frozen=True)
+class SlowFiles:
+    """folder: where the workload's files are. server: process id of what answers their reads."""
+
+    folder: Path
+    server: int
+
+    def server_cpu_ns(self) -> int:
+        """CPU time that the server has used so far, in user and kernel mode, of all its threads."""
+        # clock_getcpuclockid(3): process-wide CPUCLOCK_SCHED of another process.
+        return time.clock_gettime_ns((~self.server << 3) | 2)
+
+
 @contextmanager
-def slow_files(workload: Workload) -> Iterator[Path]:
-    """A folder with the workload's files on a mounted FUSE file system with its latencies.
+def slow_files(workload: Workload) -> Iterator[SlowFiles]:
+    """The workload's files on a mounted FUSE file system with its latencies.
 
     Raises EnvironmentMissing: no /dev/fuse, neither root nor fusermount3, no compiler.
     """
@@ -85,7 +100,7 @@ def slow_files(workload: Workload) -> Iterator[Path]:
                 raise EnvironmentMissing(
                     f"the FUSE file system did not start: {line or 'no message'}"
                 )
-            yield folder
+            yield SlowFiles(folder, server.pid)
         finally:
             _unmount(folder, server)
 
@@ -99,15 +114,16 @@ def run_on_host(
     FaultlockError for what the driver cannot do.
     """
     with (
-        slow_files(workload) as folder,
+        slow_files(workload) as slow,
         tempfile.TemporaryDirectory() as scratch,
         trace_counters(PLACES if count_events else ()) as counters,
     ):
-        paths = {file.name: str(folder / file.name) for file in workload.files}
+        paths = {file.name: str(slow.folder / file.name) for file in workload.files}
         compiled = compile_workload(workload, paths)
         words = Path(scratch) / "workload"
         words.write_text(compiled.words)
         environment = {**os.environ, **counters.environment()}
+        cpu_before_ns = slow.server_cpu_ns()
         try:
             text = _run_driver([build(DRIVER), words], environment, limit_s)
         except subprocess.TimeoutExpired:
@@ -115,12 +131,14 @@ def run_on_host(
                 f"{workload.name}: the driver did not end within {limit_s:.0f} s (raise --limit)"
             ) from None
         counted = counters.values()
+        server_cpu_ns = slow.server_cpu_ns() - cpu_before_ns
     output = parse_output(text, [workload.name])
     if output.errors or not output.runs or not output.runs[0].actors:
         reason = output.errors[0] if output.errors else "no result"
         raise EnvironmentMissing(f"{workload.name}: the driver reports: {reason}")
     output.runs[0].notes += compiled.notes
     output.runs[0].tracefs = counted
+    output.server_cpu_ns = server_cpu_ns
     output.release = os.uname().release
     return output
 

@@ -38,12 +38,16 @@ class RunResult:
 
 @dataclass
 class DriverOutput:
-    """All workloads of one run of the driver, in order; `errors` are its ERROR lines."""
+    """All workloads of one run of the driver, in order; `errors` are its ERROR lines.
+
+    server_cpu_ns: on a host, the CPU time of the FUSE server while the driver ran.
+    """
 
     release: str = ""
     runs: list[RunResult] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     finished: bool = False
+    server_cpu_ns: int = 0
 
 
 def _add_result(run: RunResult, text: str) -> None:

@@ -65,7 +65,8 @@ def test_faults_take_the_latency_and_the_queue_is_as_deep_as_asked() -> None:
 
 def test_an_error_unmounts() -> None:
     before = mounts()
-    with pytest.raises(RuntimeError, match="stop"), slow_files(loads(TEXT, "test")) as folder:
+    with pytest.raises(RuntimeError, match="stop"), slow_files(loads(TEXT, "test")) as slow:
+        folder = slow.folder
         assert (folder / "slow").stat().st_size == 4 << 30
         assert len(mounts()) == len(before) + 1
         raise RuntimeError("stop")

@@ -11,12 +11,23 @@ from typing import Any
 
 import pytest
 
-from faultlock.compare.calibrate import READ_ADDED, Alone, Fit, alone, default_base, fit, rewritten
+from faultlock.compare.calibrate import (
+    READ_ADDED,
+    Alone,
+    Fit,
+    alone,
+    default_base,
+    fit,
+    rewritten,
+    server_costs,
+)  # fmt: skip
 from faultlock.errors import FaultlockError
 from faultlock.measure import host_latency
 from faultlock.measure.as_run import as_run_on_host
+from faultlock.measure.host_server import SERVER, with_server
 from faultlock.sim.cost import DATA, load_costs
-from faultlock.workload import Workload, load, override
+from faultlock.sim.run import simulate
+from faultlock.workload import Workload, load, override, overrides
 from faultlock.workload.distribution import parse_distribution
 from tests.tools import faultlock
 
@@ -165,3 +176,44 @@ def test_the_command_fits_a_host(tmp_path: Path) -> None:
     assert 15_000 < costs["fork"].ns < 45_000 and 200 < costs["fork_vma"].ns < 900
     twice = faultlock("calibrate", files[0], files[0])
     assert twice.returncode == 2 and "given twice" in twice.stderr
+
+
+def test_on_a_host_a_process_of_its_own_answers_reads(tmp_path: Path) -> None:
+    table = tmp_path / "host.toml"
+    table.write_text((DATA / "native-6.18.toml").read_text() + f"\n[host]\n{READ_ADDED} = 70000\n")
+    workload = override(load("fork_8f8v"), "machine.costs", str(table))
+    run = as_run_on_host(workload, release="6.18.44", cpus=2)
+    assert run.processes == ("main", SERVER) and run.files[0].server == SERVER
+    (server,) = (group for group in run.threads if group.process == SERVER)
+    assert server.count == workload.device.queue_depth
+    assert [operation.op for operation in server.loop] == ["fuse_receive", "fuse_reply"]
+    assert server.loop[1].time.mean_ns() == run.device.latency.mean_ns() == 10.07e6
+    assert with_server(run) == run, "only once"
+    several = override(load("fork_8f8v"), "files.device.count", "2")
+    assert with_server(several) == several
+
+
+def test_the_servers_cpu_time_per_read_is_divided_between_its_two_costs() -> None:
+    measured = document("fault_1", "fault", 1)
+    measured["scenarios"][0]["actors"]["fault"]["n"] = 100
+    costs = {"fuse_dev_read": 1000.0, "fuse_dev_write": 3000.0}
+    assert server_costs({"x": measured}, costs) == []
+    measured["device"]["server_cpu_ns"] = 4_000_000
+    read, write = server_costs({"x": measured}, costs)
+    assert (read.cost, read.new_ns) == ("fuse_dev_read", 10_000)
+    assert (write.cost, write.new_ns) == ("fuse_dev_write", 30_000)
+    assert server_costs({"x": measured}, {"fuse_dev_read": 1000.0}) == []
+
+
+def test_a_server_that_needs_more_cpu_time_makes_a_full_cpu_slower(tmp_path: Path) -> None:
+    text = (DATA / "native-6.18.toml").read_text()
+    slow = tmp_path / "slow.toml"
+    slow.write_text(rewritten(text, [Fit("", "fuse_dev_write", 0, 60_000, 0, 0)]))
+    settings = ["duration=200ms", "threads.touch.count=24"]
+    means = []
+    for costs in ("native-6.18", str(slow)):
+        workload = overrides(load("fork-storm"), [*settings, f"machine.costs={costs}"])
+        run = as_run_on_host(workload, release="6.18.44", cpus=1)
+        means.append(simulate(run, "drop-retry", 1).tables())
+    assert means[1]["fault"]["rate_hz"] < 0.8 * means[0]["fault"]["rate_hz"]
+    assert means[1]["fork"]["mean_us"] > 1.2 * means[0]["fork"]["mean_us"]

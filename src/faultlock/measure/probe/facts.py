@@ -181,10 +181,10 @@ def probe_host(limit_s: float = 120.0) -> tuple[str, dict[str, Fact]]:
         '[[files]]\nname = "slow"\nsize = "1TiB"\n[[threads]]\nop = "fork"\n',
         "storage of the probe",
     )
-    with slow_files(storage) as folder, tempfile.TemporaryFile("w+") as errors:
+    with slow_files(storage) as slow, tempfile.TemporaryFile("w+") as errors:
         try:
             done = subprocess.run(
-                [build(PROBE), str(LATENCY_NS), folder / "slow"],
+                [build(PROBE), str(LATENCY_NS), slow.folder / "slow"],
                 stdout=subprocess.PIPE, stderr=errors, text=True, timeout=limit_s, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
