@@ -49,6 +49,8 @@ static void process_main(int number, int orders, int ready)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (read(orders, process_ids, ids_size) != (ssize_t)ids_size)
 		_exit(4);
+	if (in_guest)
+		join_limit(workload);
 	open_files();
 	map_all(number);
 	if (number == 0) {
@@ -67,7 +69,7 @@ static void process_main(int number, int orders, int ready)
 	memory_size = threads_size(number) > 49152 ? threads_size(number) : 49152;
 	memory = alloca(memory_size);
 	memset(memory, 0, memory_size);
-	start_threads(&p, memory);
+	start_threads(&p, memory, memory + memory_size);
 	if (workload->n_processes > 1) {
 		if (write(ready, "r", 1) != 1)
 			_exit(4);
@@ -137,10 +139,11 @@ static void finish_child(int number, struct child *c)
 static void run_workload(const char *path)
 {
 	struct child *children;
+	FILE *file;
 	int ready[2];
 	char c;
 
-	workload = read_workload(path);
+	workload = read_workload(path, &file);
 	if (in_guest) {
 		for (int i = 0; i < workload->n_devices; i++)
 			make_device(i, &workload->devices[i]);
@@ -165,17 +168,20 @@ static void run_workload(const char *path)
 	close(ready[1]);
 	if (in_guest)
 		undo_guest(workload);
+	fclose(file);
+	free_made();
 	printf("\nDONE %s\n", path);
 	fflush(stdout);
 }
 
 int main(int argc, char **argv)
 {
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	struct utsname kernel;
 	char path[64];
 
 	setvbuf(stdout, NULL, _IOFBF, 1 << 16);
-	signal(SIGPIPE, SIG_IGN);
+	sigaction(SIGPIPE, &ignore, NULL);
 	uname(&kernel);
 	printf("\nKERNEL %s\n", kernel.release);
 	if (getpid() != 1) {
@@ -186,18 +192,14 @@ int main(int argc, char **argv)
 	}
 	in_guest = 1;
 	mount_all();
-	for (int i = 0; snprintf(path, sizeof(path), "/workload.%d", i), !access(path, R_OK); i++) {
-		/* In a child: a workload that cannot run must not take init with it. */
-		pid_t child = fork();
-		int status;
-
-		if (!child) {
-			run_workload(path);
-			_exit(0);
-		}
-		while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-			;
-	}
+	/*
+	 * Not in a child: the depth of the process tree is in the cost of a fork, as each VMA that was
+	 * inherited has one anon_vma for each process it came through. And one page of stack lies
+	 * between init's frames and its child's.
+	 */
+	memset(alloca(PAGE), 1, PAGE);
+	for (int i = 0; snprintf(path, sizeof(path), "/workload.%d", i), !access(path, R_OK); i++)
+		run_workload(path);
 	printf("\nFINISHED\n");
 	fflush(stdout);
 	reboot(RB_POWER_OFF);

@@ -109,8 +109,12 @@ static void limit_memory(struct workload *w)
 	snprintf(text, sizeof(text), "%ld", w->memcg_high);
 	if (w->memcg_high && write_text("/cgroup/workload/memory.high", text))
 		die("memory.high", strerror(errno));
-	snprintf(text, sizeof(text), "%d", getpid());
-	if (write_text("/cgroup/workload/cgroup.procs", text))
+}
+
+/* A process of the workload goes under the limit; init does not: it cannot be killed. */
+static void join_limit(struct workload *w)
+{
+	if ((w->memcg_limit || w->memcg_high) && write_text("/cgroup/workload/cgroup.procs", "0"))
 		die("cgroup.procs", strerror(errno));
 }
 
@@ -119,8 +123,6 @@ static void undo_guest(struct workload *w)
 	char path[128];
 
 	if (w->memcg_limit || w->memcg_high) {
-		snprintf(path, sizeof(path), "%d", getpid());
-		write_text("/cgroup/cgroup.procs", path);
 		rmdir("/cgroup/workload");
 		umount("/cgroup");
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a thread can do. Each operation returns the nanoseconds from just before to just after the
- * call it is named after, or NOT_DONE when there was nothing to do it on.
+ * What a thread can do. Each operation records the nanoseconds from just before to just after the
+ * call it is named after, or returns FAILED, or NOT_DONE when there was nothing to do it on.
  * The access patterns and the generator are those of the shipped ground-truth measurements.
  */
 #ifndef OPERATIONS_H
@@ -26,15 +26,18 @@
 struct state {
 	struct samples samples;
 	size_t next;
-	char *area;
-	int pipe[2];
-	long failures;
+	struct constants {	/* seldom or never written */
+		char *area;
+		int pipe[2];
+		long failures;
+	} *constants;
 };
 
+/* With one operation 48 bytes, as in the program of the shipped measurements. */
 struct thread {
 	int id;			/* over all groups: chooses the own mapping and the seed */
+	int group_number;
 	uint64_t seed;
-	struct group *group;
 	struct state states[];	/* one per operation, and one for whole rounds where they are named */
 };
 
@@ -48,9 +51,25 @@ static size_t thread_size(const struct group *g)
 	return sizeof(struct thread) + n_states(g) * sizeof(struct state);
 }
 
+static size_t constants_size(const struct group *g)
+{
+	return n_states(g) * sizeof(struct constants);
+}
+
 static struct workload *workload;
 static pid_t *process_ids;
 static volatile uint64_t sink;
+
+/*
+ * At once, before anything else is done: its page may have to be copied after a fork, and what
+ * waits for that copy is then the same as in the program of the shipped measurements.
+ */
+static uint64_t record(const struct operation *o, struct state *s, uint64_t ns)
+{
+	if (o->timed)
+		samples_add(&s->samples, ns);
+	return ns;
+}
 
 /* The address of the page to use next, or NULL when its VMA is not mapped. */
 static char *next_page(struct operation *o, struct state *s, struct thread *t, size_t *herd)
@@ -61,7 +80,7 @@ static char *next_page(struct operation *o, struct state *s, struct thread *t, s
 
 	switch (o->access) {
 	case 's':
-		page = ((size_t)(t->id / m->count) * (m->pages / 64) + s->next++) % m->pages;
+		page = ((size_t)(t->id / m->count) * (m->pages / 64) + s->next) % m->pages;
 		break;
 	case 'o':
 		page = (random_next(&t->seed) >> 16) % m->pages;
@@ -87,6 +106,16 @@ static char *next_page(struct operation *o, struct state *s, struct thread *t, s
 	return m->base[vma] ? m->base[vma] + page * PAGE : NULL;
 }
 
+/* After an access: on to the next page. */
+static void touched(struct operation *o, struct state *s, size_t *herd)
+{
+	if (o->access == 's')
+		s->next++;
+	if (o->access == 'h')
+		atomic_compare_exchange_strong(&workload->mappings[o->mapping].herd, herd, *herd + 1);
+}
+
+/* The VMA of a call that goes on to the next one each time; s->next counts the calls. */
 static size_t next_vma(struct operation *o, struct state *s, struct thread *t)
 {
 	size_t count = workload->mappings[o->mapping].count;
@@ -95,7 +124,7 @@ static size_t next_vma(struct operation *o, struct state *s, struct thread *t)
 		return t->id % count;
 	if (o->which == 'r')
 		return random_next(&t->seed) % count;
-	return s->next++ % count;
+	return s->next % count;
 }
 
 static uint64_t touch(struct operation *o, struct state *s, struct thread *t)
@@ -115,8 +144,8 @@ static uint64_t touch(struct operation *o, struct state *s, struct thread *t)
 		sink += *(volatile char *)p;
 		end = now_ns();
 	}
-	if (o->access == 'h')
-		atomic_compare_exchange_strong(&workload->mappings[o->mapping].herd, &herd, herd + 1);
+	record(o, s, end - start);
+	touched(o, s, &herd);
 	return end - start;
 }
 
@@ -130,30 +159,31 @@ static uint64_t kernel_mode_fault(struct operation *o, struct state *s, struct t
 	if (!p)
 		return NOT_DONE;
 	start = now_ns();
-	done = write(s->pipe[1], p, 1);
+	done = write(s->constants->pipe[1], p, 1);
 	end = now_ns();
-	if (done == 1 && read(s->pipe[0], &c, 1) != 1)
+	if (done == 1 && read(s->constants->pipe[0], &c, 1) != 1)
 		done = -1;
-	if (o->access == 'h')
-		atomic_compare_exchange_strong(&workload->mappings[o->mapping].herd, &herd, herd + 1);
-	return done == 1 ? end - start : FAILED;
+	touched(o, s, &herd);
+	return done == 1 ? record(o, s, end - start) : FAILED;
 }
 
 static uint64_t anon_touch(struct operation *o, struct state *s)
 {
 	uint64_t start = now_ns(), end;
+	char *area = s->constants->area;
 
-	s->area[s->next] = 1;
+	area[s->next] = 1;
 	end = now_ns();
+	record(o, s, end - start);
 	s->next += PAGE;
 	if (s->next >= o->pages * PAGE) {
-		madvise(s->area, o->pages * PAGE, MADV_DONTNEED);
+		madvise(area, o->pages * PAGE, MADV_DONTNEED);
 		s->next = 0;
 	}
 	return end - start;
 }
 
-static uint64_t do_fork(void)
+static uint64_t do_fork(struct operation *o, struct state *s)
 {
 	uint64_t start = now_ns(), end;
 	pid_t child = fork();
@@ -163,11 +193,12 @@ static uint64_t do_fork(void)
 	end = now_ns();
 	if (child < 0)
 		return FAILED;
+	record(o, s, end - start);
 	waitpid(child, NULL, 0);
 	return end - start;
 }
 
-static uint64_t mmap_munmap(struct operation *o)
+static uint64_t mmap_munmap(struct operation *o, struct state *s)
 {
 	uint64_t start = now_ns();
 	void *p = mmap(NULL, o->pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -175,7 +206,7 @@ static uint64_t mmap_munmap(struct operation *o)
 	if (p == MAP_FAILED)
 		return FAILED;
 	munmap(p, o->pages * PAGE);
-	return now_ns() - start;
+	return record(o, s, now_ns() - start);
 }
 
 /* Maps VMA number `vma` of a mapping; returns its address or MAP_FAILED. */
@@ -198,6 +229,7 @@ static uint64_t map_operation(struct operation *o, struct state *s, struct threa
 	uint64_t start, end;
 	char *p = m->base[vma];
 
+	s->next++;
 	if ((o->kind == MMAP) == (p != NULL))
 		return NOT_DONE;
 	if (o->kind == MMAP) {
@@ -209,12 +241,12 @@ static uint64_t map_operation(struct operation *o, struct state *s, struct threa
 		if (m->advice)
 			madvise(p, m->pages * PAGE, m->advice);
 		m->base[vma] = p;
-		return end - start;
+		return record(o, s, end - start);
 	}
 	m->base[vma] = NULL;
 	start = now_ns();
 	munmap(p, m->pages * PAGE);
-	return now_ns() - start;
+	return record(o, s, now_ns() - start);
 }
 
 static uint64_t change_operation(struct operation *o, struct state *s, struct thread *t)
@@ -225,16 +257,19 @@ static uint64_t change_operation(struct operation *o, struct state *s, struct th
 	uint64_t start;
 	int result;
 
-	if (!p)
-		return NOT_DONE;
-	if (o->which != 'n')
+	if (!p) {
 		s->next++;
+		return NOT_DONE;
+	}
 	start = now_ns();
 	if (o->kind == MPROTECT)
-		result = mprotect(p, size, s->next & 1 ? PROT_READ : PROT_READ | PROT_EXEC);
+		result = mprotect(p, size, s->next & 1 ? PROT_READ | PROT_EXEC : PROT_READ);
 	else
 		result = madvise(p, size, o->advice);
-	return result ? FAILED : now_ns() - start;
+	if (!result)
+		record(o, s, now_ns() - start);
+	s->next++;
+	return result ? FAILED : 0;
 }
 
 /* populate, populate_read, willneed, mlock: the next pages of the own VMA, from the thread's place on */
@@ -265,7 +300,7 @@ static uint64_t range_operation(struct operation *o, struct state *s, struct thr
 		munmap(p, size);
 	if (o->kind == MLOCK)
 		munlock(p, size);
-	return end - start;
+	return record(o, s, end - start);
 }
 
 static uint64_t gup(struct operation *o, struct state *s, struct thread *t)
@@ -280,13 +315,17 @@ static uint64_t gup(struct operation *o, struct state *s, struct thread *t)
 		return NOT_DONE;
 	start = now_ns();
 	if (o->locked)	/* /proc/PID/mem: GUP that may not release mmap_lock */
-		done = pread(s->pipe[0], &c, 1, (off_t)(uintptr_t)p);
+		done = pread(s->constants->pipe[0], &c, 1, (off_t)(uintptr_t)p);
 	else
 		done = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
-	return done == 1 ? now_ns() - start : FAILED;
+	if (done != 1)
+		return FAILED;
+	record(o, s, now_ns() - start);
+	touched(o, s, &herd);
+	return 0;
 }
 
-static uint64_t read_proc(struct operation *o)
+static uint64_t read_proc(struct operation *o, struct state *s)
 {
 	char buffer[65536], path[96];
 	uint64_t start;
@@ -304,7 +343,7 @@ static uint64_t read_proc(struct operation *o)
 	while ((n = read(fd, buffer, sizeof(buffer))) > 0)
 		;
 	close(fd);
-	return n < 0 ? FAILED : now_ns() - start;
+	return n < 0 ? FAILED : record(o, s, now_ns() - start);
 }
 
 #endif

@@ -79,14 +79,14 @@ static void sleep_ns(uint64_t ns)
 /* Every latency is kept: percentiles are exact. */
 struct samples {
 	uint64_t *ns;
-	size_t n, capacity;
+	uint32_t n, capacity;
 };
 
 static void samples_add(struct samples *s, uint64_t ns)
 {
 	if (s->n == s->capacity) {
 		s->capacity = s->capacity ? s->capacity * 2 : 4096;
-		s->ns = realloc(s->ns, s->capacity * sizeof(*s->ns));
+		s->ns = s->capacity ? realloc(s->ns, s->capacity * sizeof(*s->ns)) : NULL;
 		if (!s->ns)
 			die("out of memory", "latency samples");
 	}

@@ -24,16 +24,18 @@ static long collect(struct thread *t, const char *actor, struct samples *all)
 {
 	long failures = 0;
 
-	for (int i = 0; i < n_states(t->group); i++) {
-		struct state *s = &t->states[i];
-		int is_round = i == t->group->n_operations;
-		const char *name = is_round ? t->group->round_actor : t->group->operations[i].actor;
+	struct group *g = &workload->groups[t->group_number];
 
-		if (strcmp(name, actor) || (!is_round && !t->group->operations[i].timed))
+	for (int i = 0; i < n_states(g); i++) {
+		struct state *s = &t->states[i];
+		int is_round = i == g->n_operations;
+		const char *name = is_round ? g->round_actor : g->operations[i].actor;
+
+		if (strcmp(name, actor) || (!is_round && !g->operations[i].timed))
 			continue;
 		for (size_t k = 0; k < s->samples.n; k++)
 			samples_add(all, s->samples.ns[k]);
-		failures += s->failures;
+		failures += s->constants->failures;
 	}
 	return failures;
 }

@@ -28,9 +28,9 @@ static int switches[MAX_SWITCHES], n_switches;
 
 static void open_switches(void)
 {
-	char *list = getenv("FAULTLOCK_TRACE_SWITCHES");
+	char *list = getenv("FAULTLOCK_TRACE_SWITCHES"), *rest = NULL;
 
-	for (char *path = list ? strtok(list, ":") : NULL; path; path = strtok(NULL, ":")) {
+	for (char *path = list ? strtok_r(list, ":", &rest) : NULL; path; path = strtok_r(NULL, ":", &rest)) {
 		int fd = open(path, O_WRONLY | O_CLOEXEC);
 
 		if (fd >= 0 && n_switches < MAX_SWITCHES)
@@ -56,14 +56,14 @@ static uint64_t file_operation(struct operation *o, struct state *s, struct thre
 	int result;
 
 	if (o->kind == READ_FILE)
-		result = pread(f->fd, s->area, size, place) < 0;
+		result = pread(f->fd, s->constants->area, size, place) < 0;
 	else if (f->is_device)	/* a block device cannot be cut: its pages are removed and zeroed */
 		result = ioctl(f->fd, BLKZEROOUT, range);
 	else if (o->kind == TRUNCATE)
 		result = ftruncate(f->fd, whole - size) || ftruncate(f->fd, whole);
 	else
 		result = fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, place, size);
-	return result ? FAILED : now_ns() - start;
+	return result ? FAILED : record(o, s, now_ns() - start);
 }
 
 static uint64_t compute(uint64_t ns)
@@ -87,29 +87,29 @@ static uint64_t perform(struct operation *o, struct state *s, struct thread *t)
 	case TOUCH: return touch(o, s, t);
 	case KERNEL_MODE_FAULT: return kernel_mode_fault(o, s, t);
 	case ANON_TOUCH: return anon_touch(o, s);
-	case FORK: return do_fork();
-	case MMAP_MUNMAP: return mmap_munmap(o);
+	case FORK: return do_fork(o, s);
+	case MMAP_MUNMAP: return mmap_munmap(o, s);
 	case MMAP: case MUNMAP: return map_operation(o, s, t);
 	case MPROTECT: case MADVISE: return change_operation(o, s, t);
 	case POPULATE: case POPULATE_READ: case WILLNEED: case MLOCK: return range_operation(o, s, t);
 	case GUP: return gup(o, s, t);
-	case READ_PROC: return read_proc(o);
+	case READ_PROC: return read_proc(o, s);
 	case READ_FILE: case TRUNCATE: case PUNCH_HOLE: return file_operation(o, s, t);
-	case COMPUTE: return compute(draw_ns(&o->time, &t->seed));
+	case COMPUTE: return record(o, s, compute(draw_ns(&o->time, &t->seed)));
 	case SLEEP:
 		start = now_ns();
 		sleep_ns(draw_ns(&o->time, &t->seed));
-		return now_ns() - start;
+		return record(o, s, now_ns() - start);
 	case KILL:
 		start = now_ns();
 		if (kill(process_ids[o->target], SIGKILL))
 			return FAILED;
-		return now_ns() - start;
+		return record(o, s, now_ns() - start);
 	default: return NOT_DONE;
 	}
 }
 
-static void prepare(struct operation *o, struct state *s)
+static void prepare(struct operation *o, struct constants *s)
 {
 	size_t size = o->pages * PAGE;
 
@@ -128,11 +128,8 @@ static void one_operation(struct operation *o, struct state *s, struct thread *t
 {
 	uint64_t ns = perform(o, s, t);
 
-	if (ns < FAILED) {
-		if (o->timed)
-			samples_add(&s->samples, ns);
-	} else {
-		s->failures += ns == FAILED;
+	if (ns >= FAILED) {
+		s->constants->failures += ns == FAILED;
 		sched_yield();
 	}
 	if (!is_zero(&o->think))
@@ -142,11 +139,11 @@ static void one_operation(struct operation *o, struct state *s, struct thread *t
 static void *thread_main(void *argument)
 {
 	struct thread *t = argument;
-	struct group *g = t->group;
+	struct group *g = &workload->groups[t->group_number];
 	int named = g->round_actor[0] != 0;
 
 	for (int i = 0; i < g->n_operations; i++)
-		prepare(&g->operations[i], &t->states[i]);
+		prepare(&g->operations[i], t->states[i].constants);
 	while (!go)
 		sched_yield();
 	sleep_ns(draw_ns(&g->start_after, &t->seed));
@@ -165,20 +162,22 @@ static void *thread_main(void *argument)
 /* Puts the wanted share of a file into the page cache: whole blocks, chosen by a hash of their number. */
 static void fill_cache(struct file *f)
 {
-	static char buffer[CACHED_BLOCK_PAGES * PAGE];
+	size_t size = CACHED_BLOCK_PAGES * PAGE;
+	char *buffer = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int fd = open(f->path, O_RDONLY);
 
-	if (fd < 0)
+	if (fd < 0 || buffer == MAP_FAILED)
 		die(f->path, strerror(errno));
 	posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
 	for (size_t block = 0; block * CACHED_BLOCK_PAGES < f->pages; block++) {
 		off_t place = (off_t)(f->offset_pages + block * CACHED_BLOCK_PAGES) * PAGE;
 
 		if ((block * 2654435761u & 0xffff) < f->cached * 0x10000 &&
-		    pread(fd, buffer, sizeof(buffer), place) < 0)
+		    pread(fd, buffer, size, place) < 0)
 			die(f->path, strerror(errno));
 	}
 	close(fd);
+	munmap(buffer, size);
 }
 
 static void map_all(int process)
@@ -230,12 +229,13 @@ static size_t threads_size(int process)
 
 	for (int i = 0; i < workload->n_groups; i++)
 		if (workload->groups[i].process == process)
-			size += workload->groups[i].count * thread_size(&workload->groups[i]);
+			size += workload->groups[i].count *
+				(thread_size(&workload->groups[i]) + constants_size(&workload->groups[i]));
 	return size;
 }
 
-/* memory: threads_size() zeroed bytes */
-static void start_threads(struct process *p, char *memory)
+/* memory: threads_size() zeroed bytes up to `end`: threads from the start, their constants from there */
+static void start_threads(struct process *p, char *memory, char *end)
 {
 	for (int i = 0; i < workload->n_groups; i++)
 		if (workload->groups[i].process == p->number)
@@ -249,9 +249,12 @@ static void start_threads(struct process *p, char *memory)
 			struct thread *t = (struct thread *)memory;
 
 			memory += thread_size(g);
+			end -= constants_size(g);
 			t->id = g->first_thread + k;
 			t->seed = 88172645463325252ull * (t->id + 3);
-			t->group = g;
+			t->group_number = i;
+			for (int s = 0; s < n_states(g); s++)
+				t->states[s].constants = (struct constants *)end + s;
 			p->threads[n] = t;
 			errno = pthread_create(&p->handles[n], NULL, thread_main, t);
 			if (errno)

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include "layout.h"
 #include "record.h"
 
 #define PAGE 4096ul
@@ -69,41 +70,72 @@ struct workload {
 	struct group *groups;
 };
 
-static const char *next_word(FILE *f)
-{
-	static char word[4096];
+#define WORD 512
 
-	if (fscanf(f, "%4095s", word) != 1)
+static void next_word(FILE *f, char *word)
+{
+	if (fscanf(f, "%511s", word) != 1)
 		die("compiled workload", "ends too early");
-	return word;
+}
+
+static char next_letter(FILE *f)
+{
+	char word[WORD];
+
+	next_word(f, word);
+	return *word;
 }
 
 static long next_long(FILE *f)
 {
-	return strtol(next_word(f), NULL, 10);
+	char word[WORD];
+
+	next_word(f, word);
+	return strtol(word, NULL, 10);
 }
 
 static void next_text(FILE *f, char *target, size_t size)
 {
-	const char *word = next_word(f);
+	char word[WORD];
 
+	next_word(f, word);
 	if (strlen(word) >= size)
 		die("compiled workload: too long", word);
 	strcpy(target, strcmp(word, "-") ? word : "");
 }
 
+/* What is made for one workload; init runs several and gives it back after each. */
+struct made {
+	struct made *before;
+	char content[];
+};
+
+static struct made *last_made;
+
 static void *make(size_t n, size_t size)
 {
-	void *p = calloc(n ? n : 1, size);
+	struct made *m = calloc(1, sizeof(*m) + (n ? n : 1) * size);
 
-	if (!p)
+	if (!m)
 		die("out of memory", "workload");
-	return p;
+	m->before = last_made;
+	last_made = m;
+	return m->content;
+}
+
+static void free_made(void)
+{
+	while (last_made) {
+		struct made *before = last_made->before;
+
+		free(last_made);
+		last_made = before;
+	}
 }
 
 static struct distribution next_distribution(FILE *f)
 {
-	struct distribution d = { .kind = *next_word(f) };
+	struct distribution d = { .kind = next_letter(f) };
 
 	if (d.kind == 't') {
 		d.n = next_long(f);
@@ -144,9 +176,9 @@ static void read_operation(FILE *f, struct operation *o)
 	next_text(f, o->actor, sizeof(o->actor));
 	o->timed = next_long(f);
 	o->mapping = next_long(f);
-	o->access = *next_word(f);
+	o->access = next_letter(f);
 	o->write = next_long(f);
-	o->which = *next_word(f);
+	o->which = next_letter(f);
 	o->advice = next_long(f);
 	o->target = next_long(f);
 	o->locked = next_long(f);
@@ -194,15 +226,28 @@ static void read_parts(FILE *f, struct workload *w)
 	}
 }
 
-static struct workload *read_workload(const char *path)
+static void expect(FILE *f, const char *wanted, const char *error)
+{
+	char word[WORD];
+
+	next_word(f, word);
+	if (strcmp(word, wanted))
+		die("compiled workload", error);
+}
+
+/*
+ * *file stays open: as in the program of the shipped measurements, fork copies and resets one more
+ * stdio lock. Its buffer is not in the heap, which is as large as there.
+ */
+static struct workload *read_workload(const char *path, FILE **file)
 {
 	struct workload *w = make(1, sizeof(*w));
-	FILE *f = fopen(path, "r");
+	FILE *f = *file = fopen(path, "r");
 
 	if (!f)
 		die("cannot open the compiled workload", path);
-	if (strcmp(next_word(f), "faultlock-driver-1"))
-		die("not a compiled workload of this version", path);
+	setvbuf(f, read_buffer, _IOFBF, sizeof(read_buffer));
+	expect(f, "faultlock-driver-1", "is of another version");
 	w->duration_ns = next_long(f);
 	w->grace_ns = next_long(f);
 	w->memcg_limit = next_long(f);
@@ -229,9 +274,7 @@ static struct workload *read_workload(const char *path)
 		d->size_mib = next_long(f);
 	}
 	read_parts(f, w);
-	if (strcmp(next_word(f), "end"))
-		die("compiled workload", "words left over");
-	/* Stays open: as in the shipped measurements, fork copies and resets one more stdio lock. */
+	expect(f, "end", "has words left over");
 	return w;
 }
 

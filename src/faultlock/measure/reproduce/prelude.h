@@ -25,7 +25,7 @@
 /* Shared between the processes of a reproducer. */
 struct shared {
 	volatile double fork_ms, mmap_ms, touch_ms;
-	volatile int done;
+	volatile int done, failed;
 };
 
 static struct shared *shared;
@@ -36,6 +36,8 @@ static void fail(const char *what)
 {
 	printf("ERROR %s: %s\n", what, strerror(errno));
 	fflush(stdout);
+	if (shared)
+		shared->failed = 1;
 	if (getpid() == 1)
 		reboot(RB_POWER_OFF);
 	_exit(1);
@@ -102,6 +104,8 @@ __attribute__((unused)) static double wait_for(pid_t child)
 
 static void verdict(int seen, const char *what)
 {
+	if (shared->failed)	/* a process of it ended early: nothing was seen */
+		return;
 	printf("%s %s\n", seen ? "CONFIRMED" : "NOT-SEEN", what);
 	fflush(stdout);
 }
