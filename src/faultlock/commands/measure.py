@@ -128,7 +128,6 @@ def run(arguments: argparse.Namespace) -> int:
     from faultlock.workload import load, overrides
 
     _check(arguments)
-    say_what_was_left()
     settings = list(arguments.set)
     if arguments.seconds is not None:
         settings.append(f"duration={round(arguments.seconds * 1e9)}ns")
@@ -142,6 +141,7 @@ def run(arguments: argparse.Namespace) -> int:
             measured[name if name not in measured else f"{name}#{index}"] = _measure(
                 arguments, workload, kernel
             )
+    say_what_was_left()
     if arguments.output:
         write_measurement(arguments.output, next(iter(measured.values())))
     if arguments.html:

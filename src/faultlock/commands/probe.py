@@ -38,11 +38,11 @@ def run(arguments: argparse.Namespace) -> int:
     check_seconds("probe: --limit", arguments.limit)
     if (arguments.kernel is None) == (not arguments.host):
         raise FaultlockError("probe: give either --kernel BZIMAGE or --host")
-    say_what_was_left()
     if arguments.host:
         release, facts = probe_host(arguments.limit)
     else:
         release, facts = probe_kernel(arguments.kernel, arguments.limit)
+    say_what_was_left()
     policy = behaves_like(facts)
     if arguments.json:
         console.out_json(

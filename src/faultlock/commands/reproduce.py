@@ -80,8 +80,6 @@ def run(arguments: argparse.Namespace) -> int:
         raise FaultlockError("reproduce: give --kernel BZIMAGE to run it, or -o FILE to keep it")
     for kernel in arguments.kernel:
         check_ready(kernel)
-    if arguments.kernel:
-        say_what_was_left()
     source = source_text(reproducer, item.scenario, item.property_name, item.policy, item.steps)
     if arguments.output:
         with atomic_write(arguments.output) as stream:
@@ -89,6 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     attempts = {
         kernel.name: attempt(source, kernel, arguments.limit) for kernel in arguments.kernel
     }
+    say_what_was_left()
     if arguments.json:
         console.out_json(
             {
