@@ -152,8 +152,8 @@ def server_costs(
     if not all(costs.get(name) for name in SERVER_COSTS):
         return []
     for document in documents.values():
-        used_ns = document["device"].get("server_cpu_ns")
         for scenario in document["scenarios"]:
+            used_ns = scenario.get("server_cpu_ns")
             reads = scenario["actors"].get("fault", {}).get("n")
             if scenario["name"] != "fault_1" or not reads or not isinstance(used_ns, int):
                 continue

@@ -74,6 +74,8 @@ def measurement(
         "vmstat": dict(run.vmstat),
         "workload": plain(workload.document),
     }
+    if not in_guest:
+        scenario["server_cpu_ns"] = output.server_cpu_ns
     for key in ("notes", "killed", "hanging", "tracefs"):
         if values := getattr(run, key):
             scenario[key] = values
@@ -95,7 +97,6 @@ def measurement(
             "queue_depth": device.queue_depth,
             "submit_queues": device.submit_queues,
             **({"read_added_ns": added_ns} if added_ns else {}),
-            **({} if in_guest else {"server_cpu_ns": output.server_cpu_ns}),
         },
         "scenarios": [scenario],
     }

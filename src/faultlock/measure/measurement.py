@@ -5,7 +5,8 @@
 queue_depth, submit_queues}, scenarios: [{name, params {...}, actors {NAME: {n, rate_hz, mean_us,
 p10_us, p50_us, p90_us, p99_us, max_us}}, vmstat {...}}]}. A scenario that `faultlock measure` wrote
 also carries the whole `workload`, as it was run, and on a host with root `tracefs {...}` (events of
-the kernel). policy is null when nobody said which one the kernel has.
+the kernel) and `server_cpu_ns`, the CPU time of our FUSE server. policy is null when nobody said
+which one the kernel has.
 """
 
 from __future__ import annotations

@@ -198,7 +198,7 @@ def test_the_servers_cpu_time_per_read_is_divided_between_its_two_costs() -> Non
     measured["scenarios"][0]["actors"]["fault"]["n"] = 100
     costs = {"fuse_dev_read": 1000.0, "fuse_dev_write": 3000.0}
     assert server_costs({"x": measured}, costs) == []
-    measured["device"]["server_cpu_ns"] = 4_000_000
+    measured["scenarios"][0]["server_cpu_ns"] = 4_000_000
     read, write = server_costs({"x": measured}, costs)
     assert (read.cost, read.new_ns) == ("fuse_dev_read", 10_000)
     assert (write.cost, write.new_ns) == ("fuse_dev_write", 30_000)
