@@ -25,7 +25,7 @@ def test_doctor_as_json(tmp_path: Path) -> None:
     findings = {finding["name"]: finding for finding in json.loads(done.stdout)["findings"]}
     assert not findings["spin"]["present"]
     assert findings["spin"]["cure"] == "apt-get install spin"
-    assert findings["numba"]["required"]
+    assert findings["llvmlite"]["required"]
 
 
 def test_doctor_fails_when_the_cache_cannot_be_written() -> None:

@@ -19,10 +19,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from faultlock.check import graph
+from faultlock.check.compiled import compiled, inlined
 from faultlock.check.explain import GHOST_OF_STRUCT, SLEEPING_LOCKS, own_first
 from faultlock.check.exploration import Exploration, Limits, Options
 from faultlock.check.explore import explore
-from faultlock.check.jit import call_step, compiled, inlined
+from faultlock.check.intrinsics import call_step
+from faultlock.check.kinds import I64, U8, U32, U64, I64x3, Int, U64x2, Word
 from faultlock.check.machine import BLOCKED, NO_CHOICE
 from faultlock.check.path import thread_name
 from faultlock.check.side_by_side import side_by_side
@@ -48,18 +50,18 @@ class WaitTables(NamedTuple):
 
     step: int  # address of the native step function
     threads: int
-    struct_kind: Array  # i64 [S + 1]: kind of holding of an instance of the struct, -1: none
-    sem_kind: Array  # i64 [R + 1]
-    sem_owner: Array  # i64 [R + 1]: instance that the rwsem is a field of
-    holding: Array  # i64 [K, T + 1, 2]: (byte offset, width) of the thread's ghost field
-    depth: Array  # i64 [T + 1]: byte offset of kernel_depth, -1: there is no such field
+    struct_kind: I64  # [S + 1]: kind of holding of an instance of the struct, -1: none
+    sem_kind: I64  # [R + 1]
+    sem_owner: I64  # [R + 1]: instance that the rwsem is a field of
+    holding: I64x3  # [K, T + 1, 2]: (byte offset, width) of the thread's ghost field
+    depth: I64  # [T + 1]: byte offset of kernel_depth, -1: there is no such field
     folio_struct: int
     rwsem_struct: int
-    reading: Array  # i64 [F + 1]: byte offset of folio.reading, -1: none
+    reading: I64  # [F + 1]: byte offset of folio.reading, -1: none
 
 
 @inlined
-def value_at(state: Array, offset: int, width: int) -> Any:
+def value_at(state: U8, offset: int, width: int) -> Int:
     """An unsigned little-endian number of a state (bytes)."""
     value: Any = 0
     for index in range(width):
@@ -68,7 +70,7 @@ def value_at(state: Array, offset: int, width: int) -> Any:
 
 
 @inlined
-def holders_of(tables: WaitTables, state: Array, kind: int, instance: int) -> Any:
+def holders_of(tables: WaitTables, state: U8, kind: int, instance: int) -> Word:
     """Bit set of the threads that hold an instance."""
     found = np.uint64(0)
     for thread in range(1, tables.threads + 1):
@@ -79,8 +81,8 @@ def holders_of(tables: WaitTables, state: Array, kind: int, instance: int) -> An
 
 
 @compiled
-def find_waits(tables: WaitTables, words: Array, trial: Array, out: Array, blocked_by: Array,
-               folio: Array) -> None:
+def find_waits(tables: WaitTables, words: U64, trial: U64, out: I64, blocked_by: U64,
+               folio: I64) -> None:
     """blocked_by[thread]: bit set of who holds what the thread waits for; folio[thread]: the
     folio whose read it waits for, 0: none."""
     state = words.view(np.uint8)
@@ -109,7 +111,7 @@ def find_waits(tables: WaitTables, words: Array, trial: Array, out: Array, block
 
 
 @inlined
-def waiting_for(tables: WaitTables, blocked_by: Array, folio: Array, wanted: int) -> Any:
+def waiting_for(tables: WaitTables, blocked_by: U64, folio: I64, wanted: int) -> Word:
     """Bit set of the threads that wait for the read of a folio, directly or not."""
     found = np.uint64(0)
     for thread in range(1, tables.threads + 1):
@@ -125,8 +127,8 @@ def waiting_for(tables: WaitTables, blocked_by: Array, folio: Array, wanted: int
 
 
 @compiled
-def weigh(store: Store, low: int, high: int, tables: WaitTables, room: Array, out: Array,
-          blocked_by: Array, folio: Array, inside: Array, weight: Array) -> Any:
+def weigh(store: Store, low: int, high: int, tables: WaitTables, room: U64x2, out: I64,
+          blocked_by: U64, folio: I64, inside: U64, weight: U64) -> Word:
     """inside[row]: bit set of the threads in an operation; weight[edge]: of those that wait for
     a read that the edge completes; for these rows.  Returns the threads that ever wait.
     room: u64 [3, words]."""
@@ -162,8 +164,8 @@ def weigh(store: Store, low: int, high: int, tables: WaitTables, room: Array, ou
 
 
 @compiled
-def longest(store: Store, rows: Array, component: Array, inside: Array, weight: Array,
-            thread: int, most: Array) -> int:
+def longest(store: Store, rows: U32, component: U32, inside: U64, weight: U64,
+            thread: int, most: I64) -> int:
     """The largest sum of weights along a run inside an operation of a thread; -1: no bound.
 
     rows: by component, sinks first; most: i64 per component, zeroed."""
@@ -211,9 +213,9 @@ def wait_tables(run: Exploration) -> WaitTables:
         holding[kind] = _places(layout, "Thread", ghost, threads)
     return WaitTables(
         run.native.step_address, threads, struct_kind, sem_kind, sem_owner, holding,
-        _places(layout, "Thread", "kernel_depth", threads)[:, 0],
+        _places(layout, "Thread", "kernel_depth", threads)[:, 0].copy(),
         numbers.get("Folio", 0), numbers.get("RwSemaphore", 0),
-        _places(layout, "Folio", "reading", layout.counts.get("Folio", 0))[:, 0],
+        _places(layout, "Folio", "reading", layout.counts.get("Folio", 0))[:, 0].copy(),
     )
 
 
@@ -297,5 +299,6 @@ def _by_component(run: Exploration, order: Array | None,
     if order is None:
         count, rows = graph.find_components(run, alive, component)
         return component, rows, count
-    component[order[::-1]] = np.arange(1, len(order) + 1, dtype=np.uint32)
-    return component, order[::-1], len(order)
+    rows = order[::-1].copy()
+    component[rows] = np.arange(1, len(rows) + 1, dtype=np.uint32)
+    return component, rows, len(rows)

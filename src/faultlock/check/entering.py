@@ -12,7 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from faultlock.check.jit import inlined
+from faultlock.check.compiled import inlined
+from faultlock.check.intrinsics import (
+    SEGMENT,
+    copy_segment,
+    differences,
+    prefetch,
+    set_word,
+    word_at,
+)
+from faultlock.check.kinds import Int, Word
 from faultlock.check.machine import (
     CHANGED,
     COUNT,
@@ -40,14 +49,6 @@ from faultlock.check.store import (
     pack_segment,
     unpack,
 )
-from faultlock.check.vectors import (
-    SEGMENT,
-    copy_segment,
-    differences,
-    prefetch,
-    set_word,
-    word_at,
-)
 
 Array = Any
 
@@ -66,7 +67,7 @@ def add_edge(store: Store, worker: int, thread: int) -> int:
 
 
 @inlined
-def pack_changes(store: Store, worker: int, room: Room, wanted: Any) -> Any:
+def pack_changes(store: Store, worker: int, room: Room, wanted: bool) -> Word:
     """Pack the successor, and put its words back; the parts that changed (if `wanted`)."""
     width = store.head + len(store.segment_tables) * SEGMENT
     base = room.states.ctypes.data
@@ -93,7 +94,7 @@ def pack_changes(store: Store, worker: int, room: Room, wanted: Any) -> Any:
 
 @inlined
 def settle(store: Store, machine: Machine, search: Search, worker: int, room: Room,
-           item: int) -> Any:
+           item: int) -> Int:
     """Look up, or store, one item of the queue; its row."""
     width = store.rows.shape[1]
     place = room.queue.ctypes.data + item * room.queue.shape[1] * 8
@@ -136,7 +137,7 @@ def look_ahead(store: Store, room: Room) -> None:
 
 @inlined
 def enter(store: Store, machine: Machine, search: Search, worker: int, room: Room, parent: int,
-          thread: int, label: int) -> Any:
+          thread: int, label: int) -> Int:
     """Queue the successor that `label` led to; its row when partial order reduction is on
     (then it is looked up at once), else 0."""
     written = machine.label_monitors[label]

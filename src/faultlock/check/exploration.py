@@ -17,8 +17,8 @@ from faultlock.check.store import (
     STATES,
     TRANSITIONS,
     Store,
+    read_state,
     state_words,
-    unpack,
 )
 from faultlock.lang import program as ir
 from faultlock.lang.native import NativeProgram
@@ -152,7 +152,7 @@ class Exploration:
     def state(self, row: int) -> Array:
         """The bytes of a state (a copy)."""
         state = np.zeros(state_words(self.store), np.uint64)
-        unpack(self.store, self.store.rows[row], state)
+        read_state(self.store, int(row), state)
         return state.view(np.uint8)[: self.native.layout.size].copy()
 
 

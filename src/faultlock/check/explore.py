@@ -22,19 +22,18 @@ from faultlock.check.exploration import (
     Progress,
     renumbered,
 )
+from faultlock.check.intrinsics import SEGMENT
 from faultlock.check.levels import Levels
-from faultlock.check.machine import Machine, Search, check_monitors
+from faultlock.check.machine import Machine, Search, check_first
 from faultlock.check.store import (
     EDGES,
     NO_STATE,
-    hash_of,
-    insert,
+    enter_first,
     make_store,
     pack,
     state_words,
 )
 from faultlock.check.symmetry import no_symmetry, symmetry_of
-from faultlock.check.vectors import SEGMENT
 from faultlock.errors import FaultlockError
 from faultlock.lang import program as ir
 from faultlock.lang.native import NO_CHOICE, RAN, NativeProgram
@@ -143,10 +142,9 @@ def _start(native: NativeProgram, limits: Limits, options: Options) -> Explorati
     words_of_state[:words] = state.view(np.uint64)
     packed = np.zeros(store.rows.shape[1], np.uint64)
     pack(store, 0, words_of_state, packed)
-    row, _ = insert(store, 0, packed.ctypes.data, np.uint64(hash_of(packed)))
+    row = enter_first(store, packed)
     store.parent[row] = NO_STATE
-    everything = np.uint64((1 << 64) - 1)
-    check_monitors(machine, search, 0, row, words_of_state.ctypes.data, everything, everything)
+    check_first(machine, search, row, words_of_state)
     return Exploration(native, options, store, machine, search, state, monitors)
 
 

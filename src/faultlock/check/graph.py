@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from faultlock.check.compiled import compiled
 from faultlock.check.explore import Exploration
-from faultlock.check.jit import call_property, compiled
+from faultlock.check.intrinsics import call_property
+from faultlock.check.kinds import I64, U8, U16, U32, U64
 from faultlock.check.store import NO_STATE, STATES, Store, state_words, unpack
 
 Array = Any
@@ -19,7 +21,7 @@ UNSEEN = 0
 
 
 @compiled
-def count_predecessors(store: Store, degree: Array) -> None:
+def count_predecessors(store: Store, degree: U32) -> None:
     """degree[row] = edges into the row."""
     for worker in range(len(store.counters)):
         low = worker * store.region
@@ -32,7 +34,7 @@ def count_predecessors(store: Store, degree: Array) -> None:
 
 
 @compiled
-def peel(store: Store, degree: Array, queue: Array) -> int:
+def peel(store: Store, degree: U32, queue: U32) -> int:
     """Remove states without predecessors again and again; returns how many were removed.
 
     Afterwards degree[row] > 0 exactly for the states on cycles and behind them."""
@@ -72,7 +74,7 @@ def is_acyclic(run: Exploration) -> bool:
 
 
 @compiled
-def mark_false(store: Store, address: int, marks: Array, state: Array) -> None:
+def mark_false(store: Store, address: int, marks: U8, state: U64) -> None:
     """marks[row] = 1 where a property does not hold; `state`: room for one state."""
     for worker in range(len(store.counters)):
         low = worker * store.region
@@ -90,8 +92,8 @@ def false_states(run: Exploration, function: str) -> Array:
 
 
 @compiled
-def predecessor_lists(store: Store, degree: Array, starts: Array, filled: Array,
-                      sources: Array) -> None:
+def predecessor_lists(store: Store, degree: U32, starts: I64, filled: U32,
+                      sources: U32) -> None:
     """Turn the edges round: sources[starts[row]:starts[row] + degree[row]] lead to the row.
 
     Only rows in use are touched: the arrays are as long as the reserved rows."""
@@ -113,8 +115,8 @@ def predecessor_lists(store: Store, degree: Array, starts: Array, filled: Array,
 
 
 @compiled
-def close_doom(store: Store, starts: Array, degree: Array, sources: Array, doomed: Array,
-               left: Array, queue: Array) -> None:
+def close_doom(store: Store, starts: I64, degree: U32, sources: U32, doomed: U8,
+               left: U16, queue: U32) -> None:
     """Extend `doomed` to the states from which every run reaches a doomed state."""
     tail = 0
     for worker in range(len(store.counters)):
@@ -157,8 +159,8 @@ def doomed_states(run: Exploration, bad: Array) -> Array:
 
 
 @compiled
-def components(store: Store, alive: Array, component: Array, index: Array, low: Array,
-               stack: Array, call: Array, place: Array, order: Array) -> tuple[int, int]:
+def components(store: Store, alive: U8, component: U32, index: U32, low: U32,
+               stack: U32, call: U32, place: U32, order: U32) -> tuple[int, int]:
     """Strongly connected components of the alive states (Tarjan, without recursion).
 
     component[row] = number from 1; returns how many, and how many states are alive.  index,
@@ -219,8 +221,8 @@ def find_components(run: Exploration, alive: Array, component: Array) -> tuple[i
 
 
 @compiled
-def component_facts(store: Store, component: Array, stepped: Array, enabled: Array,
-                    cyclic: Array, unfinished: Array, waiting: Array) -> None:
+def component_facts(store: Store, component: U32, stepped: U64, enabled: U64,
+                    cyclic: U8, unfinished: U64, waiting: U64) -> None:
     """Per component: threads (bit set) that step inside it, that are enabled in all its
     states, that have not finished in any state; whether it has an edge inside.
 
@@ -248,7 +250,7 @@ def component_facts(store: Store, component: Array, stepped: Array, enabled: Arr
 
 
 @compiled
-def flood(store: Store, alive: Array, root: int, reached: Array, queue: Array) -> int:
+def flood(store: Store, alive: U8, root: int, reached: U8, queue: U32) -> int:
     """Mark the alive states that can be reached from root through alive states only."""
     if not alive[root]:
         return 0

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from faultlock.check.jit import call_property, call_step, inlined
+from faultlock.check.compiled import compiled, inlined
+from faultlock.check.intrinsics import call_property, call_step
+from faultlock.check.kinds import I16, I64, U8, U64, I64x2, I64x3, Int, U64x2, U64x3, U64x4, Word
 from faultlock.check.permute import Symmetry
 
 Array = Any
@@ -29,24 +31,24 @@ class Machine(NamedTuple):
 
     step: int  # address of the native step function
     threads: int
-    fused: Array  # u8 [L + 1]: local steps that are taken together with the step before
-    daemon: Array  # u8 [T + 1]
+    fused: U8  # [L + 1]: local steps that are taken together with the step before
+    daemon: U8  # [T + 1]
     reduce: int  # 1: partial order reduction
-    visible: Array  # u8 [L + 1]: writes what a property reads, or may fail an assertion
-    step_mask: Array  # u64 [L + 1, 4, 4]: what the step touches (see reduce.py)
-    future_mask: Array  # u64 [T + 1, L + 1, 4, 4]: what a thread may touch from a label on
-    monitors: Array  # i64 [M]: addresses of properties
-    monitor_hit: Array  # i64 [M]: 1 = `sometimes` (hit when true), 0 = `always` (when not true)
-    monitor_words: Array  # u64 [M]: the parts of the state that the property reads
-    label_monitors: Array  # u64 [L + 1]: a bit per monitor that reads a field the step writes
+    visible: U8  # [L + 1]: writes what a property reads, or may fail an assertion
+    step_mask: U64x3  # [L + 1, 4, 4]: what the step touches (see reduce.py)
+    future_mask: U64x4  # [T + 1, L + 1, 4, 4]: what a thread may touch from a label on
+    monitors: I64  # [M]: addresses of properties
+    monitor_hit: I64  # [M]: 1 = `sometimes` (hit when true), 0 = `always` (when not true)
+    monitor_words: U64  # [M]: the parts of the state that the property reads
+    label_monitors: U64  # [L + 1]: a bit per monitor that reads a field the step writes
     symmetry: Symmetry  # interchangeable threads
 
 
 class Search(NamedTuple):
     """What workers write while they search; F findings: monitors, assertions, errors, deadlock."""
 
-    found: Array  # i64 [R, F, 3]: first state, thread, choice; state -1 = not found
-    active: Array  # u8 [M]: monitors that have not been hit
+    found: I64x3  # [R, F, 3]: first state, thread, choice; state -1 = not found
+    active: U8  # [M]: monitors that have not been hit
     first_assertion: int
     first_error: int
     deadlock: int
@@ -55,11 +57,11 @@ class Search(NamedTuple):
 class Room(NamedTuple):
     """What one worker works in.  A state is its words, then its packed form."""
 
-    states: Array  # u64 [3, words + packed]: the state, its successor, one for the monitors
-    queue: Array  # u64 [QUEUE, packed + QUEUE_WORDS]
-    marks: Array  # i64 [8]: FIRST and COUNT of the queue
-    out: Array  # i64 [OUT_WORDS] of the native step
-    places: Array  # i64 [2, T + 1]: for the renumbering of threads
+    states: U64x2  # [3, words + packed]: the state, its successor, one for the monitors
+    queue: U64x2  # [QUEUE, packed + QUEUE_WORDS]
+    marks: I64  # [8]: FIRST and COUNT of the queue
+    out: I64  # [OUT_WORDS] of the native step
+    places: I64x2  # [2, T + 1]: for the renumbering of threads
 
 
 def make_room(words: int, packed: int, threads: int, out_words: int) -> Room:
@@ -74,8 +76,8 @@ def make_room(words: int, packed: int, threads: int, out_words: int) -> Room:
 
 
 @inlined
-def run_step(machine: Machine, state: Array, pcs: Array, thread: int, choice: int,
-             out: Array) -> Any:
+def run_step(machine: Machine, state: U64, pcs: I16, thread: int, choice: int,
+             out: I64) -> Int:
     """One transition of a thread, local steps included; the code of the native step."""
     address, here, there = machine.step, state.ctypes.data, out.ctypes.data
     out[0] = 0
@@ -93,7 +95,7 @@ def run_step(machine: Machine, state: Array, pcs: Array, thread: int, choice: in
 
 @inlined
 def check_monitors(machine: Machine, search: Search, worker: int, row: int, state: int,
-                   written: Any, changed: Any) -> None:
+                   written: Word, changed: Word) -> None:
     """Evaluate the properties that read something that changed; note the first hits.
 
     state: address; written: bits of the properties that read a field that was written;
@@ -115,3 +117,10 @@ def note(search: Search, worker: int, number: int, row: int, thread: int, choice
         search.found[worker, number, FOUND_STATE] = row
         search.found[worker, number, FOUND_THREAD] = thread
         search.found[worker, number, FOUND_CHOICE] = choice
+
+
+@compiled
+def check_first(machine: Machine, search: Search, row: int, state: U64) -> None:
+    """Evaluate all properties in the first state."""
+    everything = ~np.uint64(0)
+    check_monitors(machine, search, 0, row, state.ctypes.data, everything, everything)

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from faultlock.check.compiled import compiled
 from faultlock.check.exploration import PARALLEL_LEVEL
-from faultlock.check.jit import call_property, compiled
+from faultlock.check.intrinsics import call_property
+from faultlock.check.kinds import I64, U64
 from faultlock.check.store import NO_STATE, Store, state_words, unpack
 from faultlock.lang.native import CHOICE, ERROR, FAILED, NO_CHOICE
 
@@ -26,7 +28,7 @@ Array = Any
 
 
 @compiled
-def first_hit(store: Store, rows: Array, address: int, hit: bool, state: Array) -> int:
+def first_hit(store: Store, rows: I64, address: int, hit: bool, state: U64) -> int:
     """Index of the first of these rows where a property is `hit`; -1: none."""
     for index in range(len(rows)):
         unpack(store, store.rows[rows[index]], state)

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from faultlock.check.jit import compiled, inlined
+from faultlock.check.compiled import compiled, inlined
+from faultlock.check.kinds import I16, I64, U8, U64, I64x2, I64x3
 
 Array = Any
 BLOCKS = 3
@@ -21,20 +22,20 @@ BLOCKS = 3
 class Symmetry(NamedTuple):
     """Interchangeable threads.  G groups, T threads, L labels, F step functions."""
 
-    sizes: Array  # i64 [G]: members of a group
-    members: Array  # i64 [G, most members]
-    blocks: Array  # i64 [T + 1, 3, 2]: (byte offset, bytes) of a thread's pc, frame and struct
-    slots: Array  # i64 [...]: byte offsets of fields that refer to threads
-    frames: Array  # i64 [T + 1]: byte offset of a thread's frame
-    label_slots: Array  # i64 [L + 1, ...]: offsets in the frame of locals that refer to threads
-    label_slot_count: Array  # i64 [L + 1]
-    label_function: Array  # i64 [L + 1]
-    return_site: Array  # i64 [F, 2]: (offset in the frame, bytes) of the return site; -1: none
-    site_label: Array  # i64 [F, ...]: label of return site number 1, 2, ...
+    sizes: I64  # [G]: members of a group
+    members: I64x2  # [G, most members]
+    blocks: I64x3  # [T + 1, 3, 2]: (byte offset, bytes) of a thread's pc, frame and struct
+    slots: I64  # [...]: byte offsets of fields that refer to threads
+    frames: I64  # [T + 1]: byte offset of a thread's frame
+    label_slots: I64x2  # [L + 1, ...]: offsets in the frame of locals that refer to threads
+    label_slot_count: I64  # [L + 1]
+    label_function: I64  # [L + 1]
+    return_site: I64x2  # [F, 2]: (offset in the frame, bytes) of the return site; -1: none
+    site_label: I64x2  # [F, ...]: label of return site number 1, 2, ...
 
 
 @inlined
-def is_less(symmetry: Symmetry, state: Array, left: int, right: int) -> bool:
+def is_less(symmetry: Symmetry, state: U8, left: int, right: int) -> bool:
     """Whether one thread comes before another."""
     for block in range(BLOCKS):
         here, there = symmetry.blocks[left, block, 0], symmetry.blocks[right, block, 0]
@@ -46,7 +47,7 @@ def is_less(symmetry: Symmetry, state: Array, left: int, right: int) -> bool:
 
 
 @inlined
-def sort_group(symmetry: Symmetry, group: int, state: Array, before: Array, place: Array) -> bool:
+def sort_group(symmetry: Symmetry, group: int, state: U8, before: I64, place: I64) -> bool:
     """place[thread] = number that the thread gets; whether any changes.
 
     state: bytes; before: i64 [T + 1], place: i64 [T + 1] (identity on entry)."""
@@ -67,7 +68,7 @@ def sort_group(symmetry: Symmetry, group: int, state: Array, before: Array, plac
 
 
 @inlined
-def rename_slot(state: Array, offset: int, place: Array) -> None:
+def rename_slot(state: U8, offset: int, place: I64) -> None:
     """Let a reference follow its thread."""
     value = state[offset]
     if value != 0 and value < len(place):
@@ -75,7 +76,7 @@ def rename_slot(state: Array, offset: int, place: Array) -> None:
 
 
 @inlined
-def rename_frame(symmetry: Symmetry, state: Array, label: int, frame: int, place: Array) -> None:
+def rename_frame(symmetry: Symmetry, state: U8, label: int, frame: int, place: I64) -> None:
     """Let the references in the frame of a thread that stands at a label follow."""
     while label > 0:
         for index in range(symmetry.label_slot_count[label]):
@@ -93,8 +94,8 @@ def rename_frame(symmetry: Symmetry, state: Array, label: int, frame: int, place
 
 
 @inlined
-def canonical(symmetry: Symmetry, threads: int, state: Array, pcs: Array, copy: Array,
-              before: Array, place: Array) -> bool:
+def canonical(symmetry: Symmetry, threads: int, state: U8, pcs: I16, copy: U8,
+              before: I64, place: I64) -> bool:
     """Renumber interchangeable threads; whether the state (bytes) has changed.
 
     copy: room for the state; before, place: i64 [T + 1]."""
@@ -123,7 +124,7 @@ def canonical(symmetry: Symmetry, threads: int, state: Array, pcs: Array, copy: 
 
 
 @compiled
-def renumber(symmetry: Symmetry, threads: int, words: Array, copy: Array, places: Array) -> None:
+def renumber(symmetry: Symmetry, threads: int, words: U64, copy: U64, places: I64x2) -> None:
     """`canonical` for one state: words and copy u64 of its length, places i64 [2, T + 1]."""
     canonical(symmetry, threads, words.view(np.uint8), words.view(np.int16), copy.view(np.uint8),
               places[0], places[1])

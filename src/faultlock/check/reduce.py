@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from faultlock.check.vectors import SEGMENT
+from faultlock.check.intrinsics import SEGMENT
 from faultlock.lang import program as ir
 from faultlock.lang.layout import Layout
 from faultlock.lang.traverse import expressions_in, statements

@@ -18,16 +18,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from faultlock.check.jit import compare_and_swap, compiled, inlined, load_word
-from faultlock.check.vectors import (
+from faultlock.check.compiled import compiled, inlined
+from faultlock.check.intrinsics import (
     FACTORS,
     SEGMENT,
+    compare_and_swap,
     copy_segment,
     differences,
+    load_word,
     set_word,
     sum_of_products,
     word_at,
 )
+from faultlock.check.kinds import I64, U8, U16, U32, U64, I64x2, I64x3, Int, U64x2, U64x3, Word
 from faultlock.lang.memory import MAP_NORESERVE
 
 Array = Any
@@ -46,22 +49,22 @@ STATES, EDGES, TRANSITIONS, EXPANDED, PENDING_LOW, PENDING_HIGH, TOO_WIDE = rang
 class Store(NamedTuple):
     """Arrays shared by all workers.  S rows, E edges, R workers."""
 
-    rows: Array  # u64 [S, P]: the pcs, then segment numbers, two in a word
-    parent: Array  # u32 [S]: the state it was first reached from
-    terminal: Array  # u8 [S]: 1 = no thread can step
-    edge_start: Array  # i64 [S]: first edge
-    edge_count: Array  # u16 [S]
-    edge_target: Array  # u32 [E]; NO_STATE: a failed assertion
-    edge_thread: Array  # u8 [E]
-    table: Array  # u64 [2**n]: 0 = empty, else upper hash bits << 32 | row + 1
-    counters: Array  # i64 [R, 16]
+    rows: U64x2  # [S, P]: the pcs, then segment numbers, two in a word
+    parent: U32  # [S]: the state it was first reached from
+    terminal: U8  # [S]: 1 = no thread can step
+    edge_start: I64  # [S]: first edge
+    edge_count: U16  # [S]
+    edge_target: U32  # [E]; NO_STATE: a failed assertion
+    edge_thread: U8  # [E]
+    table: U64  # [2**n]: 0 = empty, else upper hash bits << 32 | row + 1
+    counters: I64x2  # [R, 16]
     region: int  # rows of one worker
     edge_region: int  # edges of one worker
     words: int  # of a state
     head: int  # words at its begin that hold the pcs; they stand in the row as they are
-    segments: Array  # u64 [G, R * segment_region, SEGMENT]: contents by number
-    segment_tables: Array  # u64 [G, 2**n]
-    segments_used: Array  # i64 [G, R, 8]
+    segments: U64x3  # [G, R * segment_region, SEGMENT]: contents by number
+    segment_tables: U64x2  # [G, 2**n]
+    segments_used: I64x3  # [G, R, 8]
     segment_region: int
 
 
@@ -139,7 +142,7 @@ def state_words(store: Store) -> int:
 
 
 @inlined
-def mix(word: Any) -> Any:
+def mix(word: Word) -> Word:
     """A 64-bit word with every bit depending on every bit (splitmix64's finaliser)."""
     word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -147,7 +150,7 @@ def mix(word: Any) -> Any:
 
 
 @inlined
-def hash_of(row: Array) -> Any:
+def hash_of(row: U64) -> Word:
     """The hash of a row: multilinear, then mixed."""
     total = np.uint64(0)
     for index in range(len(row)):
@@ -157,7 +160,7 @@ def hash_of(row: Array) -> Any:
 
 
 @compiled
-def enter_all(rows: Array, table: Array, low: int, high: int) -> None:
+def enter_all(rows: U64x2, table: U64, low: int, high: int) -> None:
     """Enter rows low..high-1, which are not in the table yet (one thread)."""
     mask = np.uint64(len(table) - 1)
     for row in range(low, high):
@@ -169,7 +172,7 @@ def enter_all(rows: Array, table: Array, low: int, high: int) -> None:
 
 
 @compiled
-def enter_contents(contents: Array, table: Array, low: int, high: int) -> None:
+def enter_contents(contents: U64x2, table: U64, low: int, high: int) -> None:
     """The same for the contents of a segment."""
     mask = np.uint64(len(table) - 1)
     for number in range(low, high):
@@ -181,14 +184,14 @@ def enter_contents(contents: Array, table: Array, low: int, high: int) -> None:
 
 
 @inlined
-def copy(source: Array, target: Array) -> None:
-    """Copy a state (numba's slice assignment would need reference counting)."""
+def copy(source: U64, target: U64) -> None:
+    """Copy a state."""
     for index in range(len(source)):
         target[index] = source[index]
 
 
 @inlined
-def insert(store: Store, worker: int, packed: int, value: Any) -> tuple[Any, int]:
+def insert(store: Store, worker: int, packed: int, value: Word) -> tuple[Int, int]:
     """(row, NEW or EXISTS) of a packed state, at address `packed`, with hash `value`.
 
     The next row of this worker is written before any other worker can see it."""
@@ -228,14 +231,14 @@ def copy_words(source: int, target: int, size: int) -> None:
 @inlined
 def same_words(left: int, right: int, size: int) -> bool:
     """Whether `size` bytes are equal, whole words."""
-    for offset in range(0, size, 8):  # noqa: SIM110  (numba: no generators)
+    for offset in range(0, size, 8):  # noqa: SIM110  (compiled functions have no generators)
         if word_at(left + offset) != word_at(right + offset):
             return False
     return True
 
 
 @inlined
-def segment_number(store: Store, worker: int, group: int, content: int) -> Any:
+def segment_number(store: Store, worker: int, group: int, content: int) -> Int:
     """The number of the content, at address `content`, of a segment."""
     size = store.segment_tables.shape[1]
     table = store.segment_tables.ctypes.data + group * size * 8
@@ -273,7 +276,7 @@ def pack_segment(store: Store, worker: int, group: int, state: int, packed: int)
 
 
 @compiled
-def pack(store: Store, worker: int, state: Array, packed: Array) -> None:
+def pack(store: Store, worker: int, state: U64, packed: U64) -> None:
     """The packed form of a state."""
     for index in range(store.head):
         packed[index] = state[index]
@@ -282,7 +285,7 @@ def pack(store: Store, worker: int, state: Array, packed: Array) -> None:
 
 
 @inlined
-def unpack(store: Store, packed: Array, state: Array) -> None:
+def unpack(store: Store, packed: U64, state: U64) -> None:
     """The state of a packed form."""
     for index in range(store.head):
         state[index] = packed[index]
@@ -293,3 +296,16 @@ def unpack(store: Store, packed: Array, state: Array) -> None:
         number = np.int64(pair >> np.uint64(32 * (group & 1)) & np.uint64(NO_STATE))
         place = (group * store.segments.shape[1] + number) * SEGMENT * 8
         copy_segment(contents + place, target + group * SEGMENT * 8)
+
+
+@compiled
+def read_state(store: Store, row: int, state: U64) -> None:
+    """The state of a row, for Python."""
+    unpack(store, store.rows[row], state)
+
+
+@compiled
+def enter_first(store: Store, packed: U64) -> Int:
+    """Enter the first state, which is in its packed form; its row."""
+    row, _ = insert(store, 0, packed.ctypes.data, hash_of(packed))
+    return row

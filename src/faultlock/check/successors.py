@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from faultlock.check.compiled import inlined
 from faultlock.check.entering import add_edge, enter
-from faultlock.check.jit import inlined
+from faultlock.check.intrinsics import SEGMENT
+from faultlock.check.kinds import I16, I64
 from faultlock.check.machine import (
     BLOCKED,
     CHOICE,
@@ -40,14 +42,13 @@ from faultlock.check.store import (
     copy,
     unpack,
 )
-from faultlock.check.vectors import SEGMENT
 
 Array = Any
 
 
 @inlined
 def follow(store: Store, machine: Machine, search: Search, worker: int, room: Room, parent: int,
-           thread: int, ends: Array) -> tuple[int, int, int]:
+           thread: int, ends: I64) -> tuple[int, int, int]:
     """All transitions of one thread: (successors, those in the next level, failures).
 
     The successor's words equal the state's before and after."""
@@ -82,7 +83,7 @@ def follow(store: Store, machine: Machine, search: Search, worker: int, room: Ro
 
 
 @inlined
-def independent(machine: Machine, pcs: Array, thread: int) -> bool:
+def independent(machine: Machine, pcs: I16, thread: int) -> bool:
     """Whether the thread's next step conflicts with nothing that the others may still do."""
     label = pcs[thread - 1]
     if machine.visible[label]:
@@ -101,7 +102,7 @@ def independent(machine: Machine, pcs: Array, thread: int) -> bool:
 
 @inlined
 def expand(store: Store, machine: Machine, search: Search, worker: int, room: Room, row: int,
-           ends: Array) -> int:
+           ends: I64) -> int:
     """Enter all successors of a state, note a deadlock; how many transitions there are.
 
     ends: of the rows of this level and of those before, per worker."""
@@ -138,7 +139,7 @@ def expand(store: Store, machine: Machine, search: Search, worker: int, room: Ro
 
 @inlined
 def note_end(store: Store, machine: Machine, search: Search, worker: int, row: int,
-             pcs: Array) -> None:
+             pcs: I16) -> None:
     """No thread can step: a deadlock unless only daemons have not finished."""
     store.terminal[row] = 1
     for thread in range(1, machine.threads + 1):

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from faultlock.check.compiled import compiled
 from faultlock.check.explore import Options, build_machine, initial_state, make_search
-from faultlock.check.jit import compiled
+from faultlock.check.kinds import I64, U64, Int
 from faultlock.check.machine import (
     BLOCKED,
     CHOICE,
@@ -51,21 +52,21 @@ class Walks:
 
 
 @compiled
-def draw(random: Array, bound: int) -> Any:
+def draw(random: U64, bound: int) -> Int:
     """A number from 0 to bound - 1."""
     random[0] += np.uint64(0x9E3779B97F4A7C15)
     return np.int64(mix(random[0]) >> np.uint64(1)) % bound
 
 
 @compiled
-def pick_choice(random: Array, low: int, high: int) -> int:
+def pick_choice(random: U64, low: int, high: int) -> Int:
     """A choice, or NO_CHOICE when there is none."""
     return NO_CHOICE if high <= low else low + draw(random, high - low)
 
 
 @compiled
-def try_thread(machine: Machine, state: Array, trial: Array, thread: int, out: Array,
-               random: Array) -> Any:
+def try_thread(machine: Machine, state: U64, trial: U64, thread: int, out: I64,
+               random: U64) -> Int:
     """One transition of a thread into `trial`, with a random choice; the code."""
     pcs = trial.view(np.int16)
     for index in range(len(state)):
@@ -86,7 +87,7 @@ def try_thread(machine: Machine, state: Array, trial: Array, thread: int, out: A
 
 
 @compiled
-def pick_thread(machine: Machine, priorities: Array, tried: int, random: Array,
+def pick_thread(machine: Machine, priorities: I64, tried: int, random: U64,
                 pct: bool) -> int:
     """The next thread to try, or 0 when all were tried."""
     best, count = 0, 0
@@ -103,8 +104,8 @@ def pick_thread(machine: Machine, priorities: Array, tried: int, random: Array,
 
 
 @compiled
-def walk(machine: Machine, search: Search, number: int, pct: bool, state: Array, trial: Array,
-         out: Array, random: Array, priorities: Array) -> None:
+def walk(machine: Machine, search: Search, number: int, pct: bool, state: U64, trial: U64,
+         out: I64, random: U64, priorities: I64) -> None:
     """One run to its end, a violation, or MAX_STEPS."""
     for thread in range(1, machine.threads + 1):
         priorities[thread] = DEPTH + draw(random, 1 << 20)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from faultlock.check.compiled import compiled, inlined
 from faultlock.check.entering import drain
-from faultlock.check.jit import compiled, fetch_add, inlined
+from faultlock.check.intrinsics import fetch_add
+from faultlock.check.kinds import I64, I64x2
 from faultlock.check.machine import Machine, Room, Search
 from faultlock.check.store import (
     EDGES,
@@ -30,7 +32,7 @@ BUDGET = 128  # transitions until the next look at limits
 
 
 @inlined
-def next_chunk(store: Store, worker: int, cursors: Array, ends: Array) -> tuple[int, int]:
+def next_chunk(store: Store, worker: int, cursors: I64x2, ends: I64) -> tuple[int, int]:
     """The next rows to expand: what was left over, else a chunk of the level; (0, 0): none."""
     low, high = store.counters[worker, PENDING_LOW], store.counters[worker, PENDING_HIGH]
     if low < high:
@@ -47,7 +49,7 @@ def next_chunk(store: Store, worker: int, cursors: Array, ends: Array) -> tuple[
 
 
 @inlined
-def obstacle(store: Store, worker: int, stop: Array) -> int:
+def obstacle(store: Store, worker: int, stop: I64) -> int:
     """Why the next state can not be expanded now, or DONE when it can."""
     if stop[0]:
         return STOPPED
@@ -71,8 +73,8 @@ def obstacle(store: Store, worker: int, stop: Array) -> int:
 
 
 @compiled
-def work(store: Store, machine: Machine, search: Search, worker: int, cursors: Array,
-         ends: Array, stop: Array, room: Room) -> int:
+def work(store: Store, machine: Machine, search: Search, worker: int, cursors: I64x2,
+         ends: I64, stop: I64, room: Room) -> int:
     """Expand rows of this level until there are none; the reason when it ends earlier.
 
     ends: of the level's rows, per worker; room: for this worker alone."""

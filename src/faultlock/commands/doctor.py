@@ -25,8 +25,7 @@ Exit code 0 when everything that faultlock needs is here (optional tools may be 
 4 when something that it needs is not."""
 
 LIBRARIES = {
-    "llvmlite": "compiling the model and the simulator's engine",
-    "numba": "the search of the checker",
+    "llvmlite": "compiling the model, the checker's search and the simulator's engine",
     "numpy": "the engines of checker and simulator",
     "pyarrow": "traces and sweep results on disk",
     "polars": "tables of sweeps and traces",
