@@ -25,6 +25,7 @@ REPLAY_SLEEP = 13
 REPLAY_BRK = 14
 REPLAY_MREMAP = 15
 REPLAY_DROP = 16  # pages of a file leave the page cache
+REPLAY_READAHEAD = 17  # readahead(2), posix_fadvise(2)
 
 
 class ReplayRead(Struct, count=N_REPLAY_READS):
@@ -330,6 +331,9 @@ def replay_operation(task: ReplayThread, operation: ReplayOperation):
         wait(current.wait_woken)
     elif kind == REPLAY_EXEC:
         replay_exec(task, operation)
+    elif kind == REPLAY_READAHEAD:
+        cpu("system_call")
+        force_page_cache_ra(operation.file, operation.pgoff, operation.pages)
     elif kind == REPLAY_DROP:
         replay_drop(operation)
     elif kind == REPLAY_EXIT:

@@ -159,15 +159,31 @@ class FaultEvents:
         return True
 
     def _readahead_request(
-        self, thread: ThreadState, dev: int, ino: int, index: int, req_count: int, *_: int
+        self, thread: ThreadState, dev: int, ino: int, index: int, req_count: int, *state: int
     ) -> None:
-        self._readahead(thread, dev, ino, index, req_count, asked=True)
+        operation = self._readahead(thread, dev, ino, index, req_count, asked=True)
+        thread.expected = range(index, index + req_count)
+        prev_pos = state[-1]
+        if operation.kind == FAULT and operation.open_file >= 0 and prev_pos == -1:
+            self._world.recording.unread_until_ns[operation.open_file] = self._world.now_ns
 
     def _readahead_unbounded(
         self, thread: ThreadState, dev: int, ino: int, index: int, nr_to_read: int, _: int
     ) -> None:
-        self._world.file(dev, ino, index + nr_to_read - 1)  # it is cut at the end of the file
-        operation = self._readahead(thread, dev, ino, index, 0)
+        # It is cut at the end of the file.
+        file = self._world.file(dev, ino, index + nr_to_read - 1)
+        fault, window = thread.fault, range(index, index + nr_to_read)
+        wanted = fault is not None and fault.kind in (FAULT, GUP)
+        if (
+            file < 0
+            or wanted
+            or (window and window[0] in thread.expected and window[-1] in thread.expected)
+        ):
+            operation = self._readahead(thread, dev, ino, index, 0)
+        else:
+            operation = thread.forced_readahead(self._world.now_ns, file, index, nr_to_read)
+            if fault is not None and fault is not operation:
+                self._world.resolve(thread, fault)
         operation.windows += 1
 
     def _readahead_order(
@@ -183,6 +199,7 @@ class FaultEvents:
     ) -> None:
         operation = self._readahead(thread, dev, ino, index, 0)
         operation.windows += 1
+        thread.expected = range(index, index + size)
         if operation.kind == FAULT and operation.vma >= 0:
             self._world.boundaries.window(operation, index, size, async_size, ra_pages)
 

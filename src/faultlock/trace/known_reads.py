@@ -32,6 +32,14 @@ class Run:
     inserted_ns: int  # the last of them
     blocks: KnownBlocks = field(default_factory=dict)
 
+    def late(self, fault: Operation, ns: int) -> None:
+        """Another thread had the page before this one woke: the rest is waiting for a CPU."""
+        _, earliest = self.blocks.get((fault.index - self.first) // GRAIN_PAGES, (0, 0))
+        late_ns = min(ns - earliest, fault.blocked_ns - 1) if earliest else 0
+        if late_ns > 0:
+            fault.blocked_ns -= late_ns
+            fault.preempted_ns += late_ns
+
     def known(self, index: int, ns: int, waited: bool) -> None:
         """Page `index` was there `ns` after the insertion; `waited`: and not before."""
         block = (index - self.first) // GRAIN_PAGES
@@ -69,6 +77,8 @@ class KnownReads:
                 return
             if run.first <= fault.index < run.end:
                 ns = max(1, now_ns - run.inserted_ns)
+                if fault.blocked_ns:
+                    run.late(fault, ns)
                 if run.operation is fault:
                     # What it waited is exact; that it did not is: the read was over at once.
                     ns = fault.blocked_ns or 1

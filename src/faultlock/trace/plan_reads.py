@@ -43,7 +43,8 @@ class PlanReads:
         requests: dict[int, tuple[int, int]] = {}
         for block, (latest, earliest) in run.blocks.items():
             waited, had = requests.get(block // size, (0, 0))
-            waited = max(waited, latest)
+            # Who woke later than another had a page waited for a CPU after that.
+            waited = max(waited, min(latest, earliest) if earliest else latest)
             had = min(had, earliest) if had and earliest else had or earliest
             requests[block // size] = waited, had
         known = []

@@ -60,6 +60,7 @@ class Operation:
     position: int = -1  # of its page among the pages that it inserted
     pages_added: int = 0
     windows: int = 0
+    forced: bool = False  # of a read: readahead(2) or posix_fadvise(2)
     reads: int = -1  # number of what is known of its reads: Recording.known_reads
     dropped: int = -1  # number of what it read although it had been read: Recording.dropped
     blocked_ns: int = 0  # asleep for I/O or a lock
@@ -117,6 +118,7 @@ class Recording:
     """The rebuilt recording; `operations` is one row per Operation in order of their start.
 
     Operations name open files after joining; mappings may name one that `joined_open_files` maps.
+    `unread_until_ns`: open file -> until when read(2) has not read through it, as far as is known.
     `dropped`: ranges of pages (file, first, end) that had been in the page cache and left it.
     """
 
@@ -126,6 +128,7 @@ class Recording:
     files: list[RecordedFile] = field(default_factory=list)
     open_files: list[OpenFile] = field(default_factory=list)
     joined_open_files: dict[int, int] = field(default_factory=dict)
+    unread_until_ns: dict[int, int] = field(default_factory=dict)
     vmas: list[Vma] = field(default_factory=list)
     known_reads: list[list[Run]] = field(default_factory=list)
     dropped: list[list[tuple[int, int, int]]] = field(default_factory=list)

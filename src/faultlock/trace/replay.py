@@ -76,7 +76,12 @@ class _Planner:
         self._rows: list[dict[str, int]] = []
         self._reads = PlanReads(recording, self.plan.device, self.plan.request_pages)
         self._mms: dict[int, set[int]] = {}
-        self._mapped: dict[tuple[int, int], int] = {}
+        self._mapped: dict[tuple[int, int], list[int]] = {}
+        joined = self.recording.joined_open_files
+        self._unread_until_ns: dict[int, int] = {}
+        for number, until_ns in self.recording.unread_until_ns.items():
+            number = joined.get(number, number)
+            self._unread_until_ns[number] = max(until_ns, self._unread_until_ns.get(number, -1))
         self._vmas_of: dict[tuple[int, int], list[Vma]] = {}
 
     # -- operations -----------------------------------------------------------------------
@@ -154,6 +159,10 @@ class _Planner:
             made["reads"] = self._reads.of(row) if self._sleeps_are_known else 0
         elif kind == GUP and (row["mm"], row["file"]) in self._vmas_of:
             self._populate(row, made)
+        elif kind == READ and row["forced"]:
+            if row["inside"] != "madvise":  # MADV_WILLNEED is a call
+                made.update(kind=KINDS["readahead"], file=self._reader(row), pgoff=row["index"])
+                made.update(pages=row["length"], reads=self._reads.of(row))
         elif kind == READ and row["file"] >= 0 and row["index"] >= 0:
             reader = self._reader(row)
             left = self.recording.files[row["file"]].pages - row["index"]
@@ -269,20 +278,21 @@ class _Planner:
         return self._readers[key]
 
     def _index_mappings(self) -> None:
-        """Process -> its mms; (mm, file) -> the open file that was mapped first."""
+        """Process -> its mms; (mm, file) -> the open files that were mapped."""
         for thread in self.recording.threads:
             self._mms.setdefault(thread.process, set()).update((thread.mm, thread.first_mm))
         for vma in self.recording.vmas:
             if vma.open_file is not None and vma.open_file.file is not None:
                 found = self.spaces.open(vma.open_file.number)
                 if found >= 0:
-                    self._mapped.setdefault((vma.mm, vma.open_file.file), found)
+                    self._mapped.setdefault((vma.mm, vma.open_file.file), []).append(found)
                     self._vmas_of.setdefault((vma.mm, vma.open_file.file), []).append(vma)
 
     def _mapped_by(self, row: dict[str, Any], process: int) -> int:
         for mm in sorted(self._mms.get(process, set()) | {row["mm"]}):
-            if (mm, row["file"]) in self._mapped:
-                return self._mapped[mm, row["file"]]
+            for open_file in self._mapped.get((mm, row["file"]), ()):
+                if self._unread_until_ns.get(open_file, -1) < row["end_ns"]:
+                    return open_file
         self.plan.open_files.append(row["file"])
         return len(self.plan.open_files) - 1
 

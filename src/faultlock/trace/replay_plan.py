@@ -13,6 +13,7 @@ from faultlock.trace.recorded_device import Reads, RecordedDevice
 KIND_NAMES = (
     *("none", "fault", "kernel_fault", "mmap", "munmap", "mprotect", "madvise", "thread"),
     *("fork", "vfork", "exec", "exit", "read", "sleep", "brk", "mremap", "drop"),
+    "readahead",
 )
 KINDS = {name: number for number, name in enumerate(KIND_NAMES)}
 

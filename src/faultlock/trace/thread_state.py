@@ -70,6 +70,7 @@ class ThreadState:
         self._lock_start_ns = -1
         self._preempted_ns = 0
         self._hold = _Hold()
+        self.expected = range(0)  # pages of which a fault or read(2) wants a readahead window
         self.off_cpu = -1  # the CPU it left
         self._taken_ns = 0
 
@@ -281,6 +282,17 @@ class ThreadState:
             fault.map_pages += 1
         self.touch(now_ns, waits=is_fault)
 
+    def forced_readahead(self, now_ns: int, file: int, index: int, pages: int) -> Operation:
+        """Pages that neither a fault nor read(2) wanted: readahead(2), posix_fadvise(2)."""
+        fault = self.fault
+        follows = fault is not None and fault.forced and fault.file == file
+        if fault is None or not follows or index != fault.index + fault.length:
+            fault = self.begin_fault(READ, now_ns)
+            fault.file, fault.index, fault.forced = file, index, True
+        fault.length = index + pages - fault.index
+        self.touch(now_ns, waits=True)
+        return fault
+
     def readahead_event(
         self, now_ns: int, file: int, index: int, pages: int, asked: bool
     ) -> Operation:
@@ -289,7 +301,7 @@ class ThreadState:
         if fault is not None and fault.kind in (FAULT, GUP):
             own = fault.filemap_faults > 0 and fault.file == file and self._waits
         else:
-            own = fault is not None and fault.file == file
+            own = fault is not None and fault.file == file and not (asked and fault.forced)
             if own and asked and fault is not None and fault.kind == READ and fault.length:
                 # A request elsewhere in the file is another read(2).
                 own = fault.index <= index <= fault.index + fault.length
