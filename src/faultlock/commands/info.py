@@ -53,7 +53,12 @@ def run(arguments: argparse.Namespace) -> int:
             console.out(f"\n{title}")
             rows = description[key]
             header = list(rows[0])
+            pathless = key == "files" and not any(row["path"] for row in rows)
+            if pathless:  # events carry numbers only; an import may know better
+                header.remove("path")
             console.out_table(header, [[_cell(row[name]) for name in header] for row in rows])
+            if pathless:
+                console.out("the name of a file: find MOUNT_POINT -xdev -inum INODE")
     _print_chains(description["chains"])
     return EXIT_OK
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import difflib
 import re
 import tomllib
 from collections.abc import Iterable
@@ -44,7 +45,10 @@ def load(name: str | Path) -> Workload:
     if path is None:
         path = Path(text)
         if not path.exists() and "/" not in text and not text.endswith(".toml"):
-            short = [item.rpartition("/")[2] for item in shipped_names()]
+            names = shipped_names()
+            short = [item.rpartition("/")[2] for item in names]
+            if not difflib.get_close_matches(text, short, n=1):
+                short = [item for item in names if "/" not in item]
             raise WorkloadError(
                 f"there is no shipped workload {text!r} ({nearest(text, short)}; "
                 "`faultlock workloads` lists them; a file is named by its path)"
@@ -113,12 +117,15 @@ def _entry(items: Any, part: str, key: str) -> Any:
 def override(workload: Workload, key: str, text: str) -> Workload:
     """The workload with one key changed: override(w, "device.latency", "2ms").
 
-    Entries of lists are named: `threads.fork.count`, `threads.0.loop.1.think`.
+    Entries of lists are named: `threads.fork.count`, `threads.0.loop.1.think`; `threads.fork` is
+    short for its count.
     Numbers, booleans and tables are written as in TOML, texts without quotes.
     Raises WorkloadError when the key does not exist or the changed workload is not valid.
     """
     document = copy.deepcopy(dict(workload.document))
     parts = key.split(".")
+    if parts[0] == "threads" and len(parts) == 2:
+        parts.append("count")
     if not all(_SET_PART.fullmatch(part) for part in parts):
         raise WorkloadError(
             f"--set {key[:100]!r}: not a key (write for example --set device.latency=2ms)"

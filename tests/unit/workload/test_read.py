@@ -135,6 +135,7 @@ def test_overrides() -> None:
     assert changed.mapping("m").count == 2 and changed.page_cache.limit_bytes == 1 << 30
     assert changed.name == "42"
     assert workload.n_threads == 2, "the original is left alone"
+    assert overrides(workload, ["threads.fault=5"]).threads[0].count == 5
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,7 @@ def test_overrides() -> None:
         ("threads.fork.count=1", "there is no 'fork'"),
         ("device.latency.x=1", "is a value"),
         ("threads=3", "list of tables"),
-        ("threads.0=3", "name a key of it"),
+        ("mappings.0=3", "name a key of it"),
         ("../etc=1", "not a key"),
         ("device.latency=-1ms", "negative"),
     ],
