@@ -151,7 +151,7 @@ def run(arguments: argparse.Namespace) -> int:
         console.out_json(documents[0] if len(documents) == 1 else documents)
     else:
         _print(workload.name, measured, _model(measured, arguments))
-    if arguments.output:
+    if arguments.output and not arguments.json:
         console.out(f"written: {arguments.output}")
     return EXIT_OK
 
