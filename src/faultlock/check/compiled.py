@@ -103,6 +103,11 @@ class Handle:
         self._alive = values
 
 
+def handle(values: Any) -> Any:
+    """What a compiled function takes instead of this NamedTuple, made once for many calls."""
+    return Handle(values)
+
+
 def _flatten(values: Any, kind: StructType, words: list[int]) -> None:
     if type(values) is not kind.python:
         raise TypeError(f"{type(values).__name__} is not {kind.python.__name__}")

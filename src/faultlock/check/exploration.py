@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from faultlock.check.order import Order
 
 Array = Any
-PARALLEL_LEVEL = 2048  # levels with fewer states are expanded by one worker
+PARALLEL_LEVEL = 1024  # levels with fewer states are expanded by one worker
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from faultlock.check.compiled import handle
 from faultlock.check.exploration import PARALLEL_LEVEL, Exploration, Limits, Progress
 from faultlock.check.machine import make_room
 from faultlock.check.store import TOO_WIDE, bytes_in_use, grown, state_words
@@ -30,9 +31,12 @@ class Levels:
         self.progress = progress
         self.workers = run.options.workers
         self.stop = np.zeros(8, np.int64)
-        self.rooms = [make_room(state_words(run.store), run.store.rows.shape[1],
-                                run.machine.threads, OUT_WORDS)
+        # Made once: there may be a thousand levels, some of a millisecond.
+        self.rooms = [handle(make_room(state_words(run.store), run.store.rows.shape[1],
+                                       run.machine.threads, OUT_WORDS))
                       for _ in range(self.workers)]
+        self.tables = handle(run.machine), handle(run.search)
+        self.store = handle(run.store)
         self.started = time.monotonic()
         self.told = 0.0
 
@@ -64,16 +68,15 @@ class Levels:
         while waiting and not self.run.reason:
             codes = self._workers(pool, waiting, cursors, ends, size)
             if TABLE_FULL in codes.values():
-                self.run.store = grown(self.run.store)
+                self.run.store = grown(self.run.store, self.workers)
+                self.store = handle(self.run.store)
             self._check_limits(codes)
             waiting = [worker for worker, code in codes.items() if code != DONE]
 
     def _workers(self, pool: ThreadPoolExecutor, workers: list[int], cursors: Array,
                  ends: Array, size: int) -> dict[int, int]:
-        run = self.run
-
         def one(worker: int) -> int:
-            return work(run.store, run.machine, run.search, worker, cursors, ends, self.stop,
+            return work(self.store, *self.tables, worker, cursors, ends, self.stop,
                         self.rooms[worker])
 
         if len(workers) == 1 and size < PARALLEL_LEVEL:

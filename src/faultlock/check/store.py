@@ -14,6 +14,8 @@ region, so the number of a state (its row) never changes and workers need no loc
 from __future__ import annotations
 
 import mmap
+from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,11 +28,13 @@ from faultlock.check.intrinsics import (
     copy_segment,
     differences,
     load_word,
+    prefetch,
     set_word,
     sum_of_products,
     word_at,
 )
 from faultlock.check.kinds import I64, U8, U16, U32, U64, I64x2, I64x3, Int, U64x2, U64x3, Word
+from faultlock.check.side_by_side import side_by_side
 from faultlock.lang.memory import MAP_NORESERVE
 
 Array = Any
@@ -38,6 +42,7 @@ ROW_FACTORS = np.array(FACTORS, np.uint64)
 HUGE_PAGES_FROM = 1 << 22  # bytes at the start of an array that stay in small pages
 NO_STATE = 0xFFFFFFFF  # a parent or target that is no stored state
 EXISTS, NEW = 0, 1
+ROWS_AHEAD = 12  # whose place in a table is fetched
 SPARE_SLOTS = 512  # of a table, per worker, until the next look at how full it is
 FIRST_SLOTS = 1 << 13
 SEGMENT_REGION = 1 << 22  # different contents of one segment that one worker may find
@@ -103,21 +108,24 @@ def make_store(words: int, head: int, states: int, workers: int, edges: int = 0)
     )
 
 
-def grown(store: Store) -> Store:
-    """The same states in longer tables, where they are nearly half full."""
-    workers = len(store.counters)
-    if 2 * (int(store.counters[:, STATES].sum()) + SPARE_SLOTS * workers) > len(store.table):
+def grown(store: Store, workers: int = 1) -> Store:
+    """The same states in longer tables, where they are nearly half full, by these workers."""
+    regions = len(store.counters)
+    if 2 * (int(store.counters[:, STATES].sum()) + SPARE_SLOTS * regions) > len(store.table):
         table = np.zeros(4 * len(store.table), np.uint64)
-        for worker in range(workers):
-            low = worker * store.region
-            enter_all(store.rows, table, low, low + int(store.counters[worker, STATES]))
+        parts = []
+        for worker in range(regions):
+            low, count = worker * store.region, int(store.counters[worker, STATES])
+            ends = [low + count * part // workers for part in range(workers + 1)]
+            parts += [partial(enter_all, store.rows, table, *pair) for pair in pairwise(ends)]
+        side_by_side(workers, parts)
         store = store._replace(table=table)
     size = store.segment_tables.shape[1]
     most = int(store.segments_used[:, :, 0].sum(axis=1).max())
-    if 2 * (most + SPARE_SLOTS * workers) > size:
+    if 2 * (most + SPARE_SLOTS * regions) > size:
         tables = np.zeros((len(store.segment_tables), 4 * size), np.uint64)
         for group in range(len(tables)):
-            for worker in range(workers):
+            for worker in range(regions):
                 low = worker * store.segment_region
                 high = low + int(store.segments_used[group, worker, 0])
                 enter_contents(store.segments[group], tables[group], low, high)
@@ -161,14 +169,20 @@ def hash_of(row: U64) -> Word:
 
 @compiled
 def enter_all(rows: U64x2, table: U64, low: int, high: int) -> None:
-    """Enter rows low..high-1, which are not in the table yet (one thread)."""
+    """Enter rows low..high-1, which are not in the table yet; others may do so with other rows."""
     mask = np.uint64(len(table) - 1)
     for row in range(low, high):
+        if row + ROWS_AHEAD < high:
+            ahead = hash_of(rows[row + ROWS_AHEAD]) & mask
+            prefetch(table.ctypes.data + np.int64(ahead) * 8)
         value = hash_of(rows[row])
         slot = value & mask
-        while table[slot] != 0:
+        fresh = (value >> np.uint64(32)) << np.uint64(32) | np.uint64(row + 1)
+        while True:
+            place = table.ctypes.data + np.int64(slot) * 8
+            if load_word(place) == 0 and compare_and_swap(place, np.uint64(0), fresh) == 0:
+                break
             slot = (slot + np.uint64(1)) & mask
-        table[slot] = (value >> np.uint64(32)) << np.uint64(32) | np.uint64(row + 1)
 
 
 @compiled

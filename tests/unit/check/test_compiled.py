@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from faultlock.check.compiled import (
     CompiledFunction,
-    Handle,
     compile_functions,
     compiled,
     functions,
+    handle,
     import_all,
     inlined,
 )
@@ -143,7 +143,7 @@ def test_arrays_are_those_of_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_handle_stands_for_its_values() -> None:
     one, two = arguments(), arguments()
-    assert bound(rows)(Handle(one[0]), *one[1:]) == bound(rows)(*two)
+    assert bound(rows)(handle(one[0]), *one[1:]) == bound(rows)(*two)
 
 
 def test_memory_by_address() -> None:
