@@ -21,7 +21,7 @@ HELP = """\
 Simulate every combination of settings and policies.
 
   faultlock sweep -w fork-storm --grid device.latency=0.1ms,1ms,10ms \\
-    --grid threads.fault.count=1,8,64 --policies drop-retry hold my_policy.py
+    --grid threads.fault=1,8,64 --policies drop-retry hold my_policy.py
 
 Finished cells are kept in a folder (one Parquet file each): the same command goes on where an
 interrupted one stopped.  Read them with polars.read_parquet("sweep-fork-storm/cells/*.parquet").

@@ -145,7 +145,8 @@ def replay_page(result: Result, command: str) -> str:
     policies = result["policies"]
     page = html.Page(f"faultlock replay: {printable(result['trace'])}", sentences(result))
     page.add("In total", html.table(*total_rows(result)))
-    page.add("Latencies", *latency_plots(_timed(policies)), html.table(*actor_rows(policies)))
+    timed = _timed(policies)
+    page.add("Latencies", *latency_plots(timed), html.table(*actor_rows(timed)))
     page.add(
         f"Per thread, the {MOST_THREADS} most blocked",
         stacked_bars("Asleep in faults, by thread", _by_thread(result), "s"),
@@ -164,12 +165,18 @@ def replay_page(result: Result, command: str) -> str:
 
 
 def _timed(policies: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Without what only computes or sleeps."""
+    """Without what only computes or sleeps, and without calls that the application did not make."""
     left_out = ("none", "sleep", "exit")
+    made = {
+        kind
+        for entry in policies.values()
+        for kind, times in entry["actors"].items()
+        if times["n"] and kind not in left_out
+    }
     return {
         policy: {
             **entry,
-            "actors": {k: v for k, v in entry["actors"].items() if k not in left_out},
+            "actors": {kind: times for kind, times in entry["actors"].items() if kind in made},
         }
         for policy, entry in policies.items()
     }
