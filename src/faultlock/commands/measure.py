@@ -7,12 +7,14 @@ import argparse
 import os
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from faultlock.errors import EXIT_OK, FaultlockError, atomic_write
 from faultlock.report import console
 
+MOST_RUNS = 100
 HELP = """\
 Runs a workload on a real kernel and prints latency and rate per actor.
 
@@ -38,6 +40,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="may be repeated",
     )
     parser.add_argument("--host", action="store_true", help="the running kernel")
+    parser.add_argument(
+        "--runs", type=int, default=1, metavar="N", help="run it N times, see how far they differ"
+    )
     parser.add_argument("--seconds", type=float, help="duration, instead of the workload's")
     parser.add_argument(
         "--set",
@@ -85,6 +90,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise FaultlockError(
             "measure: --compare-model needs --policy NAME (`faultlock probe` says)"
         )
+    if not 1 <= arguments.runs <= MOST_RUNS:
+        raise FaultlockError(f"measure: --runs must be 1 to {MOST_RUNS}")
     if not 1 <= arguments.cpus <= 64 or (arguments.memory is not None and arguments.memory < 64):
         raise FaultlockError("measure: --cpus must be 1 to 64, --memory 64 or more")
 
@@ -98,16 +105,20 @@ def _measure(arguments: argparse.Namespace, workload: Any, kernel: Path | None) 
 
         # First: a cost file that cannot be read must not cost a run.
         as_run = as_run_on_host(workload, release=os.uname().release, cpus=os.cpu_count() or 1)
-        output = run_on_host(
-            workload, limit_s=arguments.limit, count_events=not arguments.no_tracefs
-        )
+        outputs = [
+            run_on_host(workload, limit_s=arguments.limit, count_events=not arguments.no_tracefs)
+            for _ in range(arguments.runs)
+        ]
+        output = outputs[0]
+        output.runs = [run for each in outputs for run in each.runs]
     else:
         from faultlock.measure.in_guest import guest_memory_mib, run_in_guest
 
         memory_mib = arguments.memory or guest_memory_mib(workload)
         output = run_in_guest(
-            [workload], kernel, memory_mib=memory_mib, cpus=arguments.cpus, limit_s=arguments.limit
-        )
+            [workload] * arguments.runs, kernel, memory_mib=memory_mib, cpus=arguments.cpus,
+            limit_s=arguments.limit * arguments.runs,
+        )  # fmt: skip
         as_run = as_run_in_guest(
             workload, release=output.release, memory_mib=memory_mib, cpus=arguments.cpus
         )
@@ -156,11 +167,22 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+def by_run(measured: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The documents with one run each; those of several runs are numbered: NAME #1, NAME #2 ..."""
+    single: dict[str, dict[str, Any]] = {}
+    for name, document in measured.items():
+        scenarios = document["scenarios"]
+        for number, scenario in enumerate(scenarios, start=1):
+            label = name if len(scenarios) == 1 else f"{name} #{number}"
+            single[label] = {**document, "scenarios": [scenario]}
+    return single
+
+
 def _write_page(path: Path, measured: dict[str, dict[str, Any]]) -> None:
     from faultlock.report.compare_page import measurement_page
 
     with atomic_write(path) as stream:
-        stream.write(measurement_page(measured, shlex.join(["faultlock", *sys.argv[1:]])))
+        stream.write(measurement_page(by_run(measured), shlex.join(["faultlock", *sys.argv[1:]])))
 
 
 def _model(
@@ -181,7 +203,13 @@ def _model(
 def _print(
     name: str, measured: dict[str, dict[str, Any]], model: dict[str, dict[str, Any]]
 ) -> None:
-    from faultlock.measure.tables import actor_table, counters_of, notes_of, vmstat_table
+    from faultlock.measure.tables import (
+        actor_table,
+        between_runs,
+        counters_of,
+        notes_of,
+        vmstat_table,
+    )  # fmt: skip
 
     first = next(iter(measured.values()))
     clock = "virtual time" if first["clock"].startswith("qemu") else "real time"
@@ -191,9 +219,15 @@ def _print(
         f"{name}: {first['scenarios'][0]['params']['seconds']:.2f} s of {clock}, "
         f"{first['cpus']} CPU, {first['device']['kind']} {latency_ms:g} ms"
     )
-    scenarios = {kernel: document["scenarios"][0] for kernel, document in measured.items()}
+    runs = by_run(measured)
+    scenarios = {kernel: document["scenarios"][0] for kernel, document in runs.items()}
     results = {kernel: scenario["actors"] for kernel, scenario in scenarios.items()}
     console.out_table(*actor_table({**results, **model}))
+    for kernel, document in measured.items():
+        if len(document["scenarios"]) > 1:
+            console.out(f"\n{kernel}:")
+            tables = [scenario["actors"] for scenario in document["scenarios"]]
+            console.out_table(*between_runs(tables))
     counters = {kernel: counters_of(scenario) for kernel, scenario in scenarios.items()}
     console.out()
     console.out_table(*vmstat_table(counters))

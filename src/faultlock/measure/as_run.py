@@ -8,7 +8,7 @@ from typing import Any
 
 from faultlock.measure import host_latency, host_server
 from faultlock.measure.measurement import check_measurement
-from faultlock.measure.results import DriverOutput
+from faultlock.measure.results import DriverOutput, RunResult
 from faultlock.units import PAGE_BYTES
 from faultlock.workload import Workload, overrides
 from faultlock.workload.measurement_scenario import QEMU_CLOCK, kernel_version
@@ -61,28 +61,11 @@ def measurement(
 ) -> dict[str, Any]:
     """The measurement document (schema faultlock-measurement/1) of one workload on one kernel.
 
-    `workload` is the one as run (see above). Raises FaultlockError when the driver printed
-    something that is no measurement.
+    `workload` is the one as run (see above); every run of it becomes a scenario of the document.
+    Raises FaultlockError when the driver printed something that is no measurement.
     """
-    run = output.runs[0]
     device = workload.device
     added_ns = 0 if in_guest else host_latency.read_added_ns(workload.machine.costs)
-    scenario: dict[str, Any] = {
-        "name": run.name,
-        "params": {"seconds": round(run.seconds, 6)},
-        "actors": {name: dict(values) for name, values in run.actors.items()},
-        "vmstat": dict(run.vmstat),
-        "workload": plain(workload.document),
-    }
-    if not in_guest:
-        scenario["server_cpu_ns"] = output.server_cpu_ns
-    for key in ("notes", "killed", "hanging", "tracefs"):
-        if values := getattr(run, key):
-            scenario[key] = values
-    if run.hanging_threads:
-        scenario["hanging_threads"] = run.hanging_threads
-    if run.failures:
-        scenario["failures"] = run.failures
     document = {
         "schema": "faultlock-measurement/1",
         "kernel": f"linux-{output.release}",
@@ -98,10 +81,26 @@ def measurement(
             "submit_queues": device.submit_queues,
             **({"read_added_ns": added_ns} if added_ns else {}),
         },
-        "scenarios": [scenario],
+        "scenarios": [_scenario(workload, run) for run in output.runs],
     }
     # What a guest prints is input like any other.
-    return check_measurement(document, f"the driver's result for {run.name}")
+    return check_measurement(document, f"the driver's result for {workload.name}")
+
+
+def _scenario(workload: Workload, run: RunResult) -> dict[str, Any]:
+    scenario: dict[str, Any] = {
+        "name": run.name,
+        "params": {"seconds": round(run.seconds, 6)},
+        "actors": {name: dict(values) for name, values in run.actors.items()},
+        "vmstat": dict(run.vmstat),
+        "workload": plain(workload.document),
+    }
+    for key in (
+        "notes", "killed", "hanging", "tracefs", "server_cpu_ns", "hanging_threads", "failures",
+    ):  # fmt: skip
+        if value := getattr(run, key):
+            scenario[key] = value
+    return scenario
 
 
 def plain(value: Any) -> Any:

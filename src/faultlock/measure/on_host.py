@@ -138,7 +138,7 @@ def run_on_host(
         raise EnvironmentMissing(f"{workload.name}: the driver reports: {reason}")
     output.runs[0].notes += compiled.notes
     output.runs[0].tracefs = counted
-    output.server_cpu_ns = server_cpu_ns
+    output.runs[0].server_cpu_ns = server_cpu_ns
     output.release = os.uname().release
     return output
 

@@ -19,6 +19,7 @@ class RunResult:
     actors: name -> {n, rate_hz, mean_us, p10_us, p50_us, p90_us, p99_us, max_us} (only n when 0).
     vmstat: differences over the run; counters the kernel lacks are absent.
     tracefs: events of the kernel over the run, on a host with root only.
+    server_cpu_ns: CPU time of the FUSE server, on a host only.
     hanging_threads: threads that did not end in the grace time; hanging and killed: processes.
     failures: actor -> operations that returned an error. notes: what differs from the workload.
     """
@@ -28,6 +29,7 @@ class RunResult:
     actors: dict[str, dict[str, float]] = field(default_factory=dict)
     vmstat: dict[str, int] = field(default_factory=dict)
     tracefs: dict[str, int] = field(default_factory=dict)
+    server_cpu_ns: int = 0
     hanging_threads: int = 0
     hanging: list[str] = field(default_factory=list)
     killed: list[str] = field(default_factory=list)
@@ -38,16 +40,12 @@ class RunResult:
 
 @dataclass
 class DriverOutput:
-    """All workloads of one run of the driver, in order; `errors` are its ERROR lines.
-
-    server_cpu_ns: on a host, the CPU time of the FUSE server while the driver ran.
-    """
+    """All workloads of one run of the driver, in order; `errors` are its ERROR lines."""
 
     release: str = ""
     runs: list[RunResult] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     finished: bool = False
-    server_cpu_ns: int = 0
 
 
 def _add_result(run: RunResult, text: str) -> None:

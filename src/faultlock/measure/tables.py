@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from faultlock.units import format_time_ns
@@ -35,6 +36,31 @@ def actor_table(results: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Tab
             ]
             rows.append((actor, kernel, int(values["n"]), f"{values['rate_hz']:.4g}", *times))
     return ACTOR_HEADER, rows
+
+
+def between_runs(runs: Sequence[Mapping[str, Mapping[str, float]]]) -> Table:
+    """Header and rows: how far the runs of one workload lie apart, largest less smallest.
+
+    runs: actor -> its numbers, of each run. An actor that did nothing in one of them is left out.
+    """
+    rows: list[Sequence[object]] = []
+    for actor in runs[0]:
+        tables = [run.get(actor, {}) for run in runs]
+        if not all(table.get("n") for table in tables):
+            continue
+        rates = [table["rate_hz"] for table in tables]
+        means = [table["mean_us"] for table in tables]
+        rows.append(
+            (
+                actor, f"{fmean(rates):.4g}", f"{_apart_percent(rates):.1f}",
+                time_text(fmean(means)), f"{_apart_percent(means):.1f}",
+            )
+        )  # fmt: skip
+    return ("between runs", "per s", "apart %", "mean", "apart %"), rows
+
+
+def _apart_percent(values: Sequence[float]) -> float:
+    return 100 * (max(values) - min(values)) / fmean(values)
 
 
 def vmstat_table(results: Mapping[str, Mapping[str, int]]) -> Table:

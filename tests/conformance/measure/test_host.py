@@ -97,9 +97,12 @@ def test_a_killed_command_unmounts(tmp_path: Path) -> None:
 def test_measure_command_on_the_host(tmp_path: Path) -> None:
     path, target = tmp_path / "w.toml", tmp_path / "m.json"
     path.write_text(TEXT)
-    done = faultlock("measure", "--host", "-w", path, "-o", target)
+    done = faultlock("measure", "--host", "-w", path, "-o", target, "--runs", "2")
     assert done.returncode == 0, done.stderr
+    assert "host #2" in done.stdout and "between runs" in done.stdout
     document = read_measurement(target)
+    assert [scenario["name"] for scenario in document["scenarios"]] == ["w", "w"]
+    assert all(scenario["server_cpu_ns"] > 0 for scenario in document["scenarios"])
     assert document["clock"] == "host" and document["device"]["kind"] == "fuse"
     assert "fork" in done.stdout and not mounts()
 

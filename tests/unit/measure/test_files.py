@@ -18,7 +18,13 @@ from faultlock.measure.probe.facts import COUNTS, SIGNATURES, Fact, behaves_like
 from faultlock.measure.reproduce.choose import REPRODUCERS, choose, source_text
 from faultlock.measure.reproduce.counterexample import read_counterexamples
 from faultlock.measure.results import parse_output
-from faultlock.measure.tables import actor_table, notes_of, time_text, vmstat_table
+from faultlock.measure.tables import (
+    actor_table,
+    between_runs,
+    notes_of,
+    time_text,
+    vmstat_table,
+)
 from tests.paths import shared
 from tests.tools import faultlock
 
@@ -257,6 +263,7 @@ def test_counterexample_files(tmp_path: Path) -> None:
         (["measure", "--host", "--set", "machine.costs=absent.toml"], "there is no cost table"),
         (["measure", "--host", "-o", "/proc/x/m.json"], "choose another"),
         (["measure", "--host", "--compare-model"], "--policy NAME"),
+        (["measure", "--host", "--runs", "0"], "--runs must be 1 to 100"),
         (["probe"], "either --kernel BZIMAGE or --host"),
         (["probe", "--kernel", __file__], "no x86 kernel image"),
         (["probe", "--host", "--limit", "0"], "--limit 0.0: give a number of seconds above 0"),
@@ -295,3 +302,12 @@ def test_workloads_command(tmp_path: Path) -> None:
     assert 'op = "fork"' in faultlock("workloads", "fork-storm").stdout
     assert "| think |" in faultlock("workloads", "--keys").stdout
     assert faultlock("workloads", "nothing").returncode == 2
+
+
+def test_runs_of_one_workload_lie_apart() -> None:
+    runs = [
+        {"fork": {**ACTOR, "rate_hz": 90.0, "mean_us": 5.0}, "mmap": ACTOR},
+        {"fork": {**ACTOR, "rate_hz": 110.0, "mean_us": 5.0}, "mmap": {"n": 0}},
+    ]
+    _, rows = between_runs(runs)
+    assert rows == [("fork", "100", "20.0", "5us", "0.0")], "mmap did nothing in one of them"
