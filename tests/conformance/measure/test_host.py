@@ -77,7 +77,10 @@ def test_a_killed_command_unmounts(tmp_path: Path) -> None:
     before = mounts()
     path = tmp_path / "w.toml"
     path.write_text(TEXT.replace("300ms", "60s"))
-    process = subprocess.Popen([sys.executable, "-m", "faultlock", "measure", "--host", "-w", path])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "faultlock", "measure", "--host", "-w", path],
+        env={**os.environ, "TMPDIR": str(tmp_path)},  # its folder is left: not in everybody's /tmp
+    )
     try:
         for _ in range(200):
             if len(mounts()) > len(before):
