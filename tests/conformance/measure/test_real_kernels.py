@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -148,9 +149,10 @@ def children_of(pid: int) -> list[int]:
     ]
 
 
-def test_a_killed_command_leaves_no_guest_behind() -> None:
+def test_a_killed_command_leaves_no_guest_behind(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "faultlock", "probe", "--kernel", str(image("hold"))]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
     guests: list[int] = []
     try:
         for _ in range(600):

@@ -54,7 +54,8 @@ def test_instances_are_removed(instances: Path, tmp_path: Path, way: signal.Sign
     path = tmp_path / "w.toml"
     path.write_text(TEXT.replace("300ms", "60s"))
     command = [sys.executable, "-m", "faultlock", "measure", "--host", "-w", str(path)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     try:
         for _ in range(1200):
             if len(left(instances)) == len(tc.COUNTERS):
