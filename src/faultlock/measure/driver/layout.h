@@ -9,10 +9,16 @@
 #ifndef LAYOUT_H
 #define LAYOUT_H
 
+#include <stdatomic.h>
+
 /* In .data, before the C library's. */
 static char data_padding[328] __attribute__((used)) = { 1 };
 
-/* In .bss, before the C library's: that of the compiled workload, which is read through it. */
-static char read_buffer[416];
+/* In .bss, before the C library's: the buffer through which the compiled workload is read. */
+static char read_buffer[352];
+
+/* Written at each access of a herd: on the page of the other counters, not on one of the heap. */
+#define N_HERDS 8
+static atomic_ulong herds[N_HERDS];
 
 #endif

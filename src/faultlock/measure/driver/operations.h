@@ -86,7 +86,7 @@ static char *next_page(struct operation *o, struct state *s, struct thread *t, s
 		page = (random_next(&t->seed) >> 16) % m->pages;
 		break;
 	case 'h':
-		*herd = atomic_load(&m->herd);
+		*herd = atomic_load(m->herd);
 		vma = 0;
 		page = *herd * 2654435761u % m->pages;
 		break;
@@ -112,7 +112,7 @@ static void touched(struct operation *o, struct state *s, size_t *herd)
 	if (o->access == 's')
 		s->next++;
 	if (o->access == 'h')
-		atomic_compare_exchange_strong(&workload->mappings[o->mapping].herd, herd, *herd + 1);
+		atomic_compare_exchange_strong(workload->mappings[o->mapping].herd, herd, *herd + 1);
 }
 
 /* The VMA of a call that goes on to the next one each time; s->next counts the calls. */

@@ -34,7 +34,7 @@ struct mapping {
 	char **base;			/* address of each VMA, NULL while not mapped */
 	int *fd;			/* open file of each VMA; -1: anonymous memory */
 	size_t *file_offset;
-	atomic_ulong herd;
+	atomic_ulong *herd;		/* number of the page that all touch */
 };
 
 struct operation {
@@ -149,7 +149,7 @@ static struct distribution next_distribution(FILE *f)
 	return d;
 }
 
-static void read_mapping(FILE *f, struct mapping *m)
+static void read_mapping(FILE *f, struct mapping *m, int number)
 {
 	m->process = next_long(f);
 	m->count = next_long(f);
@@ -167,7 +167,8 @@ static void read_mapping(FILE *f, struct mapping *m)
 	m->base = make(m->count, sizeof(*m->base));
 	m->fd = make(m->count, sizeof(*m->fd));
 	m->file_offset = make(m->count, sizeof(*m->file_offset));
-	m->herd = 1;
+	m->herd = number < N_HERDS ? &herds[number] : make(1, sizeof(*m->herd));
+	*m->herd = 1;
 }
 
 static void read_operation(FILE *f, struct operation *o)
@@ -218,7 +219,7 @@ static void read_parts(FILE *f, struct workload *w)
 		file->cached = next_long(f) / 1e6;
 	}
 	for (int i = 0; i < w->n_mappings; i++)
-		read_mapping(f, &w->mappings[i]);
+		read_mapping(f, &w->mappings[i], i);
 	for (int i = 0; i < w->n_groups; i++) {
 		read_group(f, &w->groups[i]);
 		w->groups[i].first_thread = thread;
