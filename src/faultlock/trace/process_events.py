@@ -55,12 +55,12 @@ class ProcessEvents:
             if prev_state[:1] in "XZ":
                 self._world.finish_fault(previous)
             fault = previous.fault
-            previous.switch_out(now_ns, prev_state, cpu, use.taken_ns(cpu))
+            previous.switch_out(now_ns, prev_state, cpu, use.taken_ns(cpu, now_ns))
             if fault is not None and previous.fault is None:
                 self._world.resolve(previous, fault)
         following = threads.get(next_tid)
         if following is not None:
-            following.switch_in(now_ns, use.taken_ns(following.off_cpu))
+            following.switch_in(now_ns, use.taken_ns(following.off_cpu, now_ns))
         elif next_tid in self._world.recording.header.root_tids:
             self._world.thread(next_tid, None, None).seen(now_ns)
 
@@ -131,6 +131,7 @@ class ProcessEvents:
             space.pointer = pointer
         if write and fault is not None:
             self._world.finish_fault(thread)
+        self._world.event_cost.lock_event(thread.number, self._world.now_ns, step)
         thread.lock_event(self._world.now_ns, step, write)
 
     def _enter(self, name: str, thread: ThreadState, *arguments: int) -> None:

@@ -88,6 +88,7 @@ def reconstruct(trace: Trace, observe: Observer | None = None) -> Recording:
 
 def _result(world: World) -> Recording:
     recording = world.recording
+    recording.event_cost_ns = world.event_cost.ns
     order = sorted(range(len(world.operations)), key=lambda i: (world.operations[i].start_ns, i))
     rows = [world.operations[i] for i in order]
     split_segments(recording.vmas, rows, world.boundaries)

@@ -67,6 +67,7 @@ class Operation:
     woken_ns: int = -1  # when it woke from that for the last time
     lock_wait_ns: int = 0  # of it (or spinning): waiting for mmap_lock
     preempted_ns: int = 0
+    events: int = 0  # after its first one, up to its end
 
 
 OPERATION_COLUMNS = tuple(Operation.__dataclass_fields__)
@@ -135,6 +136,7 @@ class Recording:
     operations: pl.DataFrame = field(default_factory=pl.DataFrame)
     start_ns: int = 0
     end_ns: int = 0
+    event_cost_ns: int = 0  # what recording an event cost, as far as it shows
 
     @property
     def elapsed_ns(self) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from faultlock.errors import FaultlockError, LimitReached
-from faultlock.trace.address_space import PAGE, PROT_EXEC, PROT_READ, PROT_WRITE, Vma
+from faultlock.trace.address_space import PAGE
 from faultlock.trace.dependencies import dependencies
 from faultlock.trace.gaps import (
     cpus_seen,
@@ -21,6 +21,7 @@ from faultlock.trace.gaps import (
     readahead_limit,
     unknown_figures,
 )
+from faultlock.trace.plan_readers import PlanReaders
 from faultlock.trace.plan_reads import PlanReads
 from faultlock.trace.plan_spaces import PlanSpaces
 from faultlock.trace.reconstruct import reconstruct
@@ -72,17 +73,9 @@ class _Planner:
         self.plan.gaps, self.plan.unknown = gaps(trace), unknown_figures(trace)
         self._sleeps_are_known = has_any(trace, ("sched_switch",))
         self._made_of: dict[int, int] = {}
-        self._readers: dict[tuple[int, int], int] = {}
         self._rows: list[dict[str, int]] = []
         self._reads = PlanReads(recording, self.plan.device, self.plan.request_pages)
-        self._mms: dict[int, set[int]] = {}
-        self._mapped: dict[tuple[int, int], list[int]] = {}
-        joined = self.recording.joined_open_files
-        self._unread_until_ns: dict[int, int] = {}
-        for number, until_ns in self.recording.unread_until_ns.items():
-            number = joined.get(number, number)
-            self._unread_until_ns[number] = max(until_ns, self._unread_until_ns.get(number, -1))
-        self._vmas_of: dict[tuple[int, int], list[Vma]] = {}
+        self._readers = PlanReaders(recording, self.plan, self.spaces)
 
     # -- operations -----------------------------------------------------------------------
 
@@ -91,7 +84,7 @@ class _Planner:
         recording, plan = self.recording, self.plan
         plan.device = recorded_device(plan.reads)
         self._reads = PlanReads(recording, plan.device, plan.request_pages)
-        self._index_mappings()
+        self._readers.index()
         by_thread: list[list[dict[str, Any]]] = [[] for _ in recording.threads]
         for row in rows:
             by_thread[row["thread"]].append(row)
@@ -114,6 +107,7 @@ class _Planner:
                 first = len(self._rows)
                 self._drop(row)
                 self._operation(row)
+                self._computed_inside(row)
                 self._made_of[row["position"]] = len(self._rows) - 1
                 # A fault without an event of its own ends unseen: its work is in what follows.
                 if unseen:
@@ -147,7 +141,8 @@ class _Planner:
 
     def _operation(self, row: dict[str, Any]) -> None:
         """Append what a recorded operation becomes; time computed before it is never lost."""
-        kind, compute_ns = row["kind"], row["compute_ns"]
+        kind = row["kind"]
+        compute_ns = row["compute_ns"] + row["events"] * self.recording.event_cost_ns
         if not self._sleeps_are_known:
             self._rows.append({**_NOTHING, **self._slept(compute_ns)})
             compute_ns = 0
@@ -157,14 +152,14 @@ class _Planner:
             name = "kernel_fault" if row["kernel"] else "fault"
             made.update(kind=KINDS[name], address=page, pages=1, write=int(row["write"]))
             made["reads"] = self._reads.of(row) if self._sleeps_are_known else 0
-        elif kind == GUP and (row["mm"], row["file"]) in self._vmas_of:
+        elif kind == GUP and (row["mm"], row["file"]) in self._readers.vmas_of:
             self._populate(row, made)
         elif kind == READ and row["forced"]:
             if row["inside"] != "madvise":  # MADV_WILLNEED is a call
-                made.update(kind=KINDS["readahead"], file=self._reader(row), pgoff=row["index"])
+                made.update(kind=KINDS["readahead"], file=self._readers.of(row), pgoff=row["index"])
                 made.update(pages=row["length"], reads=self._reads.of(row))
         elif kind == READ and row["file"] >= 0 and row["index"] >= 0:
-            reader = self._reader(row)
+            reader = self._readers.of(row)
             left = self.recording.files[row["file"]].pages - row["index"]
             pages = max(1, min(row["length"], left, 1 << 16))
             made.update(kind=KINDS["read"], file=reader, pgoff=row["index"], pages=pages)
@@ -197,12 +192,19 @@ class _Planner:
             dropped = {"kind": KINDS["drop"], "file": self.spaces.any_open(file), "pgoff": first}
             self._rows.append({**_NOTHING, **dropped, "pages": pages})
 
+    def _computed_inside(self, row: dict[str, Any]) -> None:
+        """What looks like one read may be many, with computing in between."""
+        inside_ns = row["end_ns"] - row["start_ns"] - row["blocked_ns"] - row["preempted_ns"]
+        inside_ns -= _INSERTION_NS * row["pages_added"]
+        if row["kind"] == READ and not row["forced"] and inside_ns > _NOTABLE_NS:
+            self._rows.append({**_NOTHING, "kind": 0, "compute_ns": inside_ns})
+
     def _slept(self, ns: int) -> dict[str, int]:
         return {"kind": KINDS["sleep"], "sleep_us": ns // 1000} if ns >= 1000 else {"kind": 0}
 
     def _populate(self, row: dict[str, Any], made: dict[str, int]) -> None:
         """A fault without a trap: the address is where the page is mapped then."""
-        for vma in self._vmas_of[row["mm"], row["file"]]:
+        for vma in self._readers.vmas_of[row["mm"], row["file"]]:
             address = vma.start + row["index"] * PAGE - vma.offset
             alive = vma.created_ns <= row["start_ns"] and not 0 <= vma.removed_ns < row["start_ns"]
             if row["inside"] == "mmap":  # MAP_POPULATE: before mmap has returned
@@ -266,38 +268,10 @@ class _Planner:
         if 0 not in (old, new):
             made.update(kind=KINDS["brk"], address=old, pages=1, new_address=new)
 
-    def _reader(self, row: dict[str, Any]) -> int:
-        """The open file a read goes through: the one that this process maps next, else its own.
-
-        Loaders read the beginning of a file through the descriptor that they map then.
-        """
-        process = self.recording.threads[row["thread"]].process
-        key = (process, row["file"])
-        if key not in self._readers:
-            self._readers[key] = self._mapped_by(row, process)
-        return self._readers[key]
-
-    def _index_mappings(self) -> None:
-        """Process -> its mms; (mm, file) -> the open files that were mapped."""
-        for thread in self.recording.threads:
-            self._mms.setdefault(thread.process, set()).update((thread.mm, thread.first_mm))
-        for vma in self.recording.vmas:
-            if vma.open_file is not None and vma.open_file.file is not None:
-                found = self.spaces.open(vma.open_file.number)
-                if found >= 0:
-                    self._mapped.setdefault((vma.mm, vma.open_file.file), []).append(found)
-                    self._vmas_of.setdefault((vma.mm, vma.open_file.file), []).append(vma)
-
-    def _mapped_by(self, row: dict[str, Any], process: int) -> int:
-        for mm in sorted(self._mms.get(process, set()) | {row["mm"]}):
-            for open_file in self._mapped.get((mm, row["file"]), ()):
-                if self._unread_until_ns.get(open_file, -1) < row["end_ns"]:
-                    return open_file
-        self.plan.open_files.append(row["file"])
-        return len(self.plan.open_files) - 1
-
 
 _POPULATE_NS = 10_000_000_000
+_INSERTION_NS = 1000  # of a page into the page cache, with tracing; the model charges its own
+_NOTABLE_NS = 5000
 _RANGE_CALLS = ("mmap", "munmap", "mprotect", "madvise", "mremap")
 _NOTHING = {"compute_ns": 0, "file": -1, "child": -1, "child_mm": -1}
 _COLUMNS = (
@@ -320,11 +294,6 @@ _COLUMNS = (
     "child",
     "child_mm",
 )
-
-
-def vm_prot(prot: int) -> tuple[bool, bool, bool]:
-    """(read, write, execute) of PROT_* bits."""
-    return bool(prot & PROT_READ), bool(prot & PROT_WRITE), bool(prot & PROT_EXEC)
 
 
 def plan_replay(trace: Trace, name: str) -> ReplayPlan:

@@ -200,6 +200,7 @@ class ThreadState:
         self._last_ns = now_ns
         self._waits = waits
         self.fault.end_ns = now_ns
+        self.fault.events += 1
         self.fault.preempted_ns += self._preempted_ns
         self._preempted_ns = 0
         self._compute_ns = 0
@@ -228,6 +229,7 @@ class ThreadState:
         if call is None:
             return None
         call.end_ns = now_ns
+        call.events += 1
         call.result = result
         self._take_compute(now_ns)
         self.operations.append(call)
@@ -260,6 +262,8 @@ class ThreadState:
             elif step == "released":
                 waits = self._hold.may_drop_and_wait(self.fault)
             self.touch(now_ns, waits)
+        elif self.call is not None:
+            self.call.events += 1
 
     def file_event(self, now_ns: int, file: int, first: int, last: int, is_fault: bool) -> None:
         """mm_filemap_fault (first == last) or mm_filemap_map_pages."""
@@ -315,8 +319,13 @@ class ThreadState:
         """A folio was inserted into the page cache by this thread."""
         fault = self.fault
         if file < 0:  # metadata of the file system
-            if fault is not None and self._waits:
-                self.touch(now_ns, waits=True)
+            if fault is not None and fault.kind in (FAULT, GUP):
+                if self._waits:
+                    self.touch(now_ns, waits=True)
+                return
+            if fault is None or fault.file >= 0 or fault.blocked_ns:
+                self.begin_fault(READ, now_ns)
+            self.touch(now_ns, waits=True)
             return
         if fault is None or fault.file != file:
             fault = self.begin_fault(READ, now_ns)

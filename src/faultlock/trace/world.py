@@ -37,7 +37,8 @@ class CpuUse:
     """How long programs that are not recorded have certainly had each CPU so far.
 
     Certainly: from a switch to such a program to the next switch, if that is from one. Between
-    the two nothing of them is recorded, so that the idle time of a CPU counts for nobody.
+    the two nothing of them is recorded. Only for a thread that could have run is that a loss: while
+    there is one, a CPU is not idle.
     """
 
     def __init__(self) -> None:
@@ -48,13 +49,38 @@ class CpuUse:
         """The CPU changes to the thread `to` (0: idle), which is recorded or not."""
         since_ns = self._since_ns.pop(cpu, None)
         if since_ns is not None and not from_recorded:
-            self._taken_ns[cpu] = self.taken_ns(cpu) + now_ns - since_ns
+            self._taken_ns[cpu] = self._taken_ns.get(cpu, 0) + now_ns - since_ns
         if to != 0 and not recorded:
             self._since_ns[cpu] = now_ns
 
-    def taken_ns(self, cpu: int) -> int:
-        """Up to the last switch."""
-        return self._taken_ns.get(cpu, 0)
+    def taken_ns(self, cpu: int, now_ns: int) -> int:
+        """Up to now: who was switched to last is taken to run still."""
+        since_ns = self._since_ns.get(cpu, now_ns)
+        return self._taken_ns.get(cpu, 0) + now_ns - since_ns
+
+
+class EventCost:
+    """What recording an event costs: the time between asking for a free lock and having it."""
+
+    _MOST_NS, _LEAST_PAIRS = 5000, 20
+
+    def __init__(self) -> None:
+        self._asked_ns: dict[int, int] = {}
+        self._sum_ns = self._pairs = 0
+
+    def lock_event(self, thread: int, now_ns: int, step: str) -> None:
+        """mmap_lock: start, acquired or released; between the first two nothing else happens."""
+        asked_ns = self._asked_ns.pop(thread, None)
+        if step == "start":
+            self._asked_ns[thread] = now_ns
+        elif step == "acquired" and asked_ns is not None and now_ns - asked_ns <= self._MOST_NS:
+            self._sum_ns += now_ns - asked_ns
+            self._pairs += 1
+
+    @property
+    def ns(self) -> int:
+        """0 when the recording does not tell."""
+        return self._sum_ns // self._pairs if self._pairs >= self._LEAST_PAIRS else 0
 
 
 class World:
@@ -70,6 +96,7 @@ class World:
         self.open_files = OpenFiles(self.recording.open_files)
         self.boundaries = Boundaries()
         self.cpu_use = CpuUse()
+        self.event_cost = EventCost()
         self.known_reads = KnownReads()
         self.recording.known_reads = self.known_reads.runs
         self.now_ns = 0
