@@ -21,8 +21,7 @@ Runs a workload on a real kernel and prints latency and rate per actor.
 --kernel boots that image in QEMU (no KVM, no network) in virtual time: one instruction is one
 nanosecond, so the host's speed and noise do not enter. Storage is null_blk with the latency of the
 workload; where it is a module, it is taken from lib/modules/RELEASE beside the image's folder.
-Several --kernel options give an A/B table. Needs qemu-system-x86_64 and a C compiler, no
-root.
+Several --kernel options give an A/B table. Needs qemu-system-x86_64 and a C compiler, no root.
 --host runs on the kernel that is running; storage is a FUSE file system of ours. Needs fusermount3
 or root. With root, events of the kernel (mmap_lock taken, faults) are counted through tracefs."""
 
