@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from faultlock.check.compiled import inlined
+from faultlock.check.hashing import fingerprint_of, hash_of
 from faultlock.check.intrinsics import (
     SEGMENT,
     copy_segment,
@@ -44,7 +45,6 @@ from faultlock.check.store import (
     TRANSITIONS,
     Store,
     copy_words,
-    hash_of,
     insert,
     pack_segment,
     unpack,
@@ -132,7 +132,10 @@ def look_ahead(store: Store, room: Room) -> None:
     entry = word_at(store.table.ctypes.data + np.int64(slot) * 8)
     if entry >> np.uint64(32) == value >> np.uint64(32):
         row = np.int64(entry & np.uint64(NO_STATE)) - 1
-        prefetch(store.rows.ctypes.data + row * store.rows.shape[1] * 8)
+        if store.whole:
+            prefetch(store.rows.ctypes.data + row * store.rows.shape[1] * 8)
+        else:
+            prefetch(store.fingerprints.ctypes.data + row * 8)
 
 
 @inlined
@@ -149,7 +152,7 @@ def enter(store: Store, machine: Machine, search: Search, worker: int, room: Roo
     width = store.rows.shape[1]
     item = (room.marks[FIRST] + room.marks[COUNT]) % QUEUE
     packed = room.states[1, room.states.shape[1] - width:]
-    value = hash_of(packed)
+    value = hash_of(packed) if store.whole else fingerprint_of(packed)
     place = room.queue.ctypes.data + item * room.queue.shape[1] * 8
     copy_words(packed.ctypes.data, place, width * 8)
     words = room.queue[item, width:]

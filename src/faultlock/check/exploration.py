@@ -44,7 +44,8 @@ class Options:
     """Reductions, each can be switched off, and what is kept.
 
     fuse: take local steps together with the step before; partial_order: ample sets;
-    symmetry: interchangeable threads; edges: keep the graph (for liveness and the point of no
+    symmetry: interchangeable threads; fingerprints: keep 64 bits of a state instead of all; edges:
+    keep the graph (for liveness and the point of no
     return); bounds: work out how many reads an operation can wait for."""
 
     fuse: bool = True
@@ -53,6 +54,7 @@ class Options:
     workers: int = 2
     bounds: bool = True
     symmetry: bool = True
+    fingerprints: bool = False
 
 
 @dataclass
@@ -150,7 +152,12 @@ class Exploration:
         return self.options.partial_order or self.is_symmetric
 
     def state(self, row: int) -> Array:
-        """The bytes of a state (a copy)."""
+        """The bytes of a state (a copy).  With fingerprints it is worked out again from the
+        first one on."""
+        if not self.store.whole:
+            from faultlock.check.path import state_again
+
+            return state_again(self, row)
         state = np.zeros(state_words(self.store), np.uint64)
         read_state(self.store, int(row), state)
         return state.view(np.uint8)[: self.native.layout.size].copy()

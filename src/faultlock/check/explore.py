@@ -31,6 +31,7 @@ from faultlock.check.store import (
     enter_first,
     make_store,
     pack,
+    row_bytes,
     state_words,
 )
 from faultlock.check.symmetry import no_symmetry, symmetry_of
@@ -130,12 +131,13 @@ def _start(native: NativeProgram, limits: Limits, options: Options) -> Explorati
     machine, monitors = build_machine(native, options)
     words = native.layout.size // 8
     head = head_words(native)
-    row_bytes = head * 8 + -(-words // SEGMENT) * 4 + 15
-    states = min(limits.states, limits.memory_bytes // row_bytes, MAX_STATES)
+    whole = not options.fingerprints
+    row = row_bytes(head + -(-words // SEGMENT) // 2, whole)
+    states = min(limits.states, limits.memory_bytes // row, MAX_STATES)
     states = states // max(options.workers, 1) * 2 if options.workers > 1 else states
     states = min(states + 8192, MAX_STATES // options.workers)
     edges = EDGES_PER_STATE * states * options.edges
-    store = make_store(words, head, states, options.workers, edges)
+    store = make_store(words, head, states, options.workers, edges, whole)
     search = make_search(native.program, len(monitors), options.workers)
     state, _ = renumbered(machine, initial_state(native, machine))
     words_of_state = np.zeros(state_words(store), np.uint64)

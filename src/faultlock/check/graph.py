@@ -12,6 +12,7 @@ import numpy as np
 
 from faultlock.check.compiled import compiled
 from faultlock.check.explore import Exploration
+from faultlock.check.fingerprints import FIRST_PROPERTY, eventually_of
 from faultlock.check.intrinsics import call_property
 from faultlock.check.kinds import I64, U8, U16, U32, U64
 from faultlock.check.store import NO_STATE, STATES, Store, state_words, unpack
@@ -84,8 +85,15 @@ def mark_false(store: Store, address: int, marks: U8, state: U64) -> None:
 
 
 def false_states(run: Exploration, function: str) -> Array:
-    """u8 per row: 1 where an atomic function does not return true."""
+    """u8 per row: 1 where an atomic function does not return true.  With fingerprints it must
+    be that of an `eventually`."""
     marks = np.zeros(len(run.store.parent), np.uint8)
+    if not run.store.whole:
+        names = [item.function for item in eventually_of(run)]
+        bit = np.uint32(1 << (FIRST_PROPERTY + names.index(function)))
+        for low, high in run.rows():
+            marks[low:high] = run.store.facts[low:high] & bit == 0
+        return marks
     state = np.zeros(state_words(run.store), np.uint64)
     mark_false(run.store, run.native.address(function), marks, state)
     return marks
@@ -243,6 +251,9 @@ def component_facts(store: Store, component: U32, stepped: U64, enabled: U64,
                     stepped[mine] |= bit
                     cyclic[mine] = 1
             enabled[mine] &= here
+            if not store.whole:
+                unfinished[mine] |= np.uint64(store.facts[row]) & waiting[0]
+                continue
             pcs = store.rows[row].view(np.int16)
             for thread in range(1, 64):
                 if waiting[0] >> np.uint64(thread) & np.uint64(1) and pcs[thread - 1] != 0:

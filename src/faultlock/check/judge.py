@@ -15,6 +15,7 @@ from faultlock.check import graph
 from faultlock.check.bounds import bounds_of
 from faultlock.check.exploration import Exploration, Limits, Options, Progress
 from faultlock.check.explore import explore
+from faultlock.check.fingerprints import missed_below
 from faultlock.check.long_run import judgements
 from faultlock.check.safety import Judge
 from faultlock.check.side_by_side import side_by_side
@@ -33,7 +34,8 @@ def check_program(
 ) -> ScenarioResult:
     """Search a compiled scenario and judge every property.
 
-    bounds: work out how many reads an operation waits for too, if no assertion has failed."""
+    bounds: work out how many reads an operation waits for too, if no assertion has failed (it
+    needs whole states: not with fingerprints)."""
     started = time.monotonic()
     limits, options = limits or Limits(), options or Options()
     run = explore(native, limits, options, progress)
@@ -44,7 +46,10 @@ def check_program(
     plain = _plain(result, limits, progress)
     reason = "" if options.edges else "the graph was not kept"
     judged = judgements(plain, result.acyclic, reason or plain.reason or judge.cut)
-    wanted = bounds and not result.assertions_that_failed
+    if options.fingerprints:
+        searches = {id(each): each.states for each in (run, plain)}
+        result.missed_below = sum(missed_below(states) for states in searches.values())
+    wanted = bounds and not options.fingerprints and not result.assertions_that_failed
 
     def bound() -> None:
         if wanted:

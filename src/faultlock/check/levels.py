@@ -13,6 +13,7 @@ import numpy as np
 
 from faultlock.check.compiled import handle
 from faultlock.check.exploration import PARALLEL_LEVEL, Exploration, Limits, Progress
+from faultlock.check.fingerprints import RowsThatGo
 from faultlock.check.machine import make_room
 from faultlock.check.store import TOO_WIDE, bytes_in_use, grown, state_words
 from faultlock.check.workers import DONE, STOPPED, TABLE_FULL, work
@@ -37,6 +38,7 @@ class Levels:
                       for _ in range(self.workers)]
         self.tables = handle(run.machine), handle(run.search)
         self.store = handle(run.store)
+        self.rows_that_go = RowsThatGo(run, self.workers) if run.options.fingerprints else None
         self.started = time.monotonic()
         self.told = 0.0
 
@@ -55,6 +57,8 @@ class Levels:
                 except KeyboardInterrupt:
                     self.stop[0] = 1
                     run.interrupted, run.reason = True, "interrupted"
+                if self.rows_that_go is not None:
+                    self.rows_that_go.close(lows, highs)
                 lows = highs
         run.seconds = time.monotonic() - self.started
 

@@ -9,12 +9,12 @@ reductions that were on when it was found.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from faultlock.check.exploration import Exploration, renumbered
+from faultlock.check.fingerprints import matcher
 from faultlock.check.notes import holdings_of, note_of
 from faultlock.check.reduce import fused_labels
 from faultlock.check.schedule import Move, schedule_text
@@ -64,6 +64,7 @@ class _Stepper:
     """Takes transitions as the search does, and says of which single steps they consist."""
 
     def __init__(self, run: Exploration) -> None:
+        self.run = run
         self.native = run.native
         self.machine = run.machine
         self.out = run.native.new_out()
@@ -92,9 +93,10 @@ class _Stepper:
             return list(range(int(self.out[1]), int(self.out[2])))
         return [None]
 
-    def between(self, before: Array, after: Array) -> tuple[int, int | None, Array]:
-        """(thread, choice) that lead from one stored state to another, and for every thread
-        the number that it has then."""
+    def between(self, before: Array, row: int) -> tuple[int, int | None, Array, Array]:
+        """(thread, choice) that lead from a stored state to that of a row, for every thread the
+        number that it has then, and that state."""
+        is_it = matcher(self.run, row)
         for thread in range(1, self.machine.threads + 1):
             if self.native.layout.pc(before, thread) == 0:
                 continue
@@ -103,18 +105,19 @@ class _Stepper:
                 if self.take(state, thread, choice) is None:
                     continue
                 found, numbers = renumbered(self.machine, state)
-                if np.array_equal(found, after):
-                    return thread, choice, numbers
+                if is_it(found):
+                    return thread, choice, numbers, found
         raise ReplayError("no thread leads from one state of the path to the next")
 
-    def follow(self, rows: list[Array], state: Array) -> tuple[list[list[Move]], Array]:
-        """The moves of a path of stored states from a state that the first one stands for, and
+    def follow(self, rows: list[int], state: Array) -> tuple[list[list[Move]], Array]:
+        """The moves of a path of rows from a state that the first one stands for, and
         for every thread of the last one the number that it has in `state`, which is changed."""
         _, numbers = renumbered(self.machine, state)
         real = np.argsort(numbers)  # of a thread of the stored state
         parts = []
-        for before, after in pairwise(rows):
-            thread, choice, numbers = self.between(before, after)
+        before = self.run.state(rows[0])
+        for row in rows[1:]:
+            thread, choice, numbers, before = self.between(before, row)
             moves = self.take(state, int(real[thread]), choice)
             if moves is None:
                 raise ReplayError("a step of the path is not enabled for the thread it is of")
@@ -130,8 +133,17 @@ def _path_to(run: Exploration, row: int) -> tuple[list[list[Move]], Array, Array
     first: list[Move] = []
     for thread in range(1, run.machine.threads + 1):
         first += stepper.local_steps(state, thread)
-    parts, real = stepper.follow([run.state(each) for each in run.path_rows(row)], state)
+    parts, real = stepper.follow(run.path_rows(row), state)
     return [first, *parts], state, real
+
+
+def state_again(run: Exploration, row: int) -> Array:
+    """The state of a row of which only the fingerprint is known."""
+    stepper = _Stepper(run)
+    state = run.initial
+    for each in run.path_rows(row)[1:]:
+        *_, state = stepper.between(state, each)
+    return state.copy()
 
 
 def moves_to(run: Exploration, row: int) -> list[list[Move]]:
@@ -144,7 +156,7 @@ def moves_to(run: Exploration, row: int) -> list[list[Move]]:
 def moves_along(run: Exploration, rows: list[int]) -> list[Move]:
     """The moves from row to row (for cycles, which are looked for without symmetry)."""
     stepper = _Stepper(run)
-    parts, _ = stepper.follow([run.state(each) for each in rows], run.state(rows[0]))
+    parts, _ = stepper.follow(rows, run.state(rows[0]))
     return [move for part in parts for move in part]
 
 

@@ -40,7 +40,12 @@ def assumptions(scenarios: Sequence[ScenarioResult]) -> list[str]:
             ("partial order reduction", options.partial_order),
             ("symmetry of threads", any(item.exploration.is_symmetric for item in scenarios)),
         ) if on]
-        said.append("full states are compared; reductions: " + (", ".join(used) or "none"))
+        missed = sum(item.missed_below for item in scenarios)
+        compared = "full states are compared"
+        if options.fingerprints:
+            compared = ("64-bit fingerprints of states are compared: if they are as good as "
+                        f"random the probability of a missed state is < {missed:.1e}")
+        said.append(f"{compared}; reductions: " + (", ".join(used) or "none"))
     return said
 
 
@@ -56,6 +61,8 @@ def _row(item: ScenarioResult, found: PropertyResult) -> Result:
         "seconds": round(item.seconds, 3),
         "counterexample": [],
     }
+    if item.exploration.options.fingerprints:
+        row["fingerprints"] = {"bits": 64, "missed_state_probability_below": item.missed_below}
     if found.reason:
         row["reason"] = found.reason
     if found.counterexample is not None:
@@ -161,8 +168,17 @@ def summary_rows(result: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]
             rows.append([scenario, str(row["property"]), verdict, *tail])
         if holding:
             rest = "other " if other else ""
-            rows.append([scenario, f"{holding} {rest}properties", "holds", *tail])
+            said = f"holds{hedge(found[0])}"
+            rows.append([scenario, f"{holding} {rest}properties", said, *tail])
     return header, rows
+
+
+def hedge(row: Mapping[str, Any]) -> str:
+    """What a verdict `holds` rests on beyond the assumptions that are always printed."""
+    if "fingerprints" not in row:
+        return ""
+    below = row["fingerprints"]["missed_state_probability_below"]
+    return f" (64-bit fingerprints: probability of a missed state < {below:.1e})"
 
 
 def bound_rows(result: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -201,4 +217,5 @@ def _ktap_case(position: int, row: Mapping[str, Any]) -> list[str]:
             lines.append(f"  # {row['replay']}")
         return [*lines, f"  not ok {position} {name}"]
     skip = f" # SKIP {row.get('reason', 'unknown')}" if row["verdict"] == UNKNOWN else ""
-    return [f"  ok {position} {name}{skip}"]
+    said = [f"  #{hedge(row)}"] if hedge(row) and not skip else []
+    return [*said, f"  ok {position} {name}{skip}"]

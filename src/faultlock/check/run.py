@@ -50,3 +50,4 @@ def _take_over(result: ScenarioResult, other: ScenarioResult) -> None:
             result.properties[place] = decided[item.name]
     result.seconds += other.seconds
     result.io_bounds = other.io_bounds
+    result.missed_below += other.missed_below

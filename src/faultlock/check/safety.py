@@ -94,8 +94,10 @@ class Judge:
         assert replayed.machine is not None
         part = false_part(self.program, item, replayed.machine.state)
         wrong = f"{item.name} is false: {sentence}" + (f" Here: {part}" if part else "")
-        bad = graph.false_states(self.run, item.function)
-        example = Counterexample(replayed, wrong, self._no_return(hit[0], bad))
+        no_return = 0  # needs whole states
+        if self.run.store.whole:
+            no_return = self._no_return(hit[0], graph.false_states(self.run, item.function))
+        example = Counterexample(replayed, wrong, no_return)
         return PropertyResult(item.name, item.kind, VIOLATED, sentence, "", example)
 
     def _sometimes(self, item: ir.Property, hit: tuple[int, int, int] | None) -> PropertyResult:

@@ -5,7 +5,8 @@ The words of a state behind its pcs are cut into segments of SEGMENT words.  Eac
 content of a segment is kept once and has a number; a row is the pcs and these numbers.  So a
 state costs four bytes per segment, and a step looks up only the segments that it changed (the
 idea of Spin's COLLAPSE).  Nothing is lost: equal numbers mean equal contents, so two different
-states are never taken for one.
+states are never taken for one.  With fingerprints a row is 64 bits instead, once its level has
+been expanded (fingerprints.py); then two states may be taken for one.
 
 Memory is reserved once and becomes real when it is touched; every worker appends to its own
 region, so the number of a state (its row) never changes and workers need no lock.
@@ -21,8 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from faultlock.check.compiled import compiled, inlined
+from faultlock.check.hashing import fingerprint_of, hash_of, mix
 from faultlock.check.intrinsics import (
-    FACTORS,
     SEGMENT,
     compare_and_swap,
     copy_segment,
@@ -38,13 +39,13 @@ from faultlock.check.side_by_side import side_by_side
 from faultlock.lang.memory import MAP_NORESERVE
 
 Array = Any
-ROW_FACTORS = np.array(FACTORS, np.uint64)
 HUGE_PAGES_FROM = 1 << 22  # bytes at the start of an array that stay in small pages
 NO_STATE = 0xFFFFFFFF  # a parent or target that is no stored state
 EXISTS, NEW = 0, 1
 ROWS_AHEAD = 12  # whose place in a table is fetched
 SPARE_SLOTS = 512  # of a table, per worker, until the next look at how full it is
 FIRST_SLOTS = 1 << 13
+LONG_TABLE = 1 << 20  # slots, from which on a table grows more slowly when memory counts
 SEGMENT_REGION = 1 << 22  # different contents of one segment that one worker may find
 
 # columns of Store.counters
@@ -71,6 +72,9 @@ class Store(NamedTuple):
     segment_tables: U64x2  # [G, 2**n]
     segments_used: I64x3  # [G, R, 8]
     segment_region: int
+    whole: int  # 1: rows are kept and compared, 0: their fingerprints
+    fingerprints: U64  # [S]; [1] when rows are kept
+    facts: U32  # [S]: what is known of a state whose row is gone; [1] when rows are kept
 
 
 def _reserve(shape: tuple[int, ...], kind: Any) -> Array:
@@ -83,7 +87,8 @@ def _reserve(shape: tuple[int, ...], kind: Any) -> Array:
     return np.frombuffer(memory, kind)[:items].reshape(shape)
 
 
-def make_store(words: int, head: int, states: int, workers: int, edges: int = 0) -> Store:
+def make_store(words: int, head: int, states: int, workers: int, edges: int = 0,
+               whole: bool = True) -> Store:
     """Reserve room for `states` rows and `edges` edges for each of `workers` regions."""
     rows = states * workers
     groups = max(-(-(words - head) // SEGMENT), 1)
@@ -105,19 +110,23 @@ def make_store(words: int, head: int, states: int, workers: int, edges: int = 0)
         np.zeros((groups, FIRST_SLOTS), np.uint64),
         np.zeros((groups, workers, 8), np.int64),
         SEGMENT_REGION,
+        int(whole),
+        _reserve((1 if whole else rows,), np.uint64),
+        _reserve((1 if whole else rows,), np.uint32),
     )
 
 
 def grown(store: Store, workers: int = 1) -> Store:
-    """The same states in longer tables, where they are nearly half full, by these workers."""
+    """The same states in longer tables, where they are nearly full, by these workers."""
     regions = len(store.counters)
-    if 2 * (int(store.counters[:, STATES].sum()) + SPARE_SLOTS * regions) > len(store.table):
-        table = np.zeros(4 * len(store.table), np.uint64)
+    if int(store.counters[:, STATES].sum()) + SPARE_SLOTS * regions > room_in(store):
+        times = 4 if store.whole or len(store.table) < LONG_TABLE else 2
+        table = np.zeros(times * len(store.table), np.uint64)
         parts = []
         for worker in range(regions):
             low, count = worker * store.region, int(store.counters[worker, STATES])
             ends = [low + count * part // workers for part in range(workers + 1)]
-            parts += [partial(enter_all, store.rows, table, *pair) for pair in pairwise(ends)]
+            parts += [partial(enter_all, store, table, *pair) for pair in pairwise(ends)]
         side_by_side(workers, parts)
         store = store._replace(table=table)
     size = store.segment_tables.shape[1]
@@ -133,13 +142,19 @@ def grown(store: Store, workers: int = 1) -> Store:
     return store
 
 
+def row_bytes(packed: int, whole: bool) -> int:
+    """Memory of one state without its edges, for a row of `packed` words; the rows of the level
+    that is being expanded are not counted when fingerprints stand for the others."""
+    return 15 + (packed * 8 if whole else 12)
+
+
 def bytes_in_use(store: Store) -> int:
     """Memory that holds something, in bytes."""
     states = int(store.counters[:, STATES].sum())
     edges = int(store.counters[:, EDGES].sum())
     contents = int(store.segments_used[:, :, 0].sum()) * SEGMENT * 8
     tables = (len(store.table) + store.segment_tables.size) * 8
-    rows: int = states * (store.rows.shape[1] * 8 + 15)
+    rows: int = states * (row_bytes(store.rows.shape[1], bool(store.whole)))
     return rows + edges * 5 + contents + int(tables)
 
 
@@ -150,32 +165,28 @@ def state_words(store: Store) -> int:
 
 
 @inlined
-def mix(word: Word) -> Word:
-    """A 64-bit word with every bit depending on every bit (splitmix64's finaliser)."""
-    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return word ^ (word >> np.uint64(31))
-
-
-@inlined
-def hash_of(row: U64) -> Word:
-    """The hash of a row: multilinear, then mixed."""
-    total = np.uint64(0)
-    for index in range(len(row)):
-        word = row[index]
-        total += (word ^ word >> np.uint64(32)) * ROW_FACTORS[index & 255]
-    return mix(total)
+def key_of(store: Store, row: int) -> Word:
+    """What a stored row is looked up by."""
+    return hash_of(store.rows[row]) if store.whole else store.fingerprints[row]
 
 
 @compiled
-def enter_all(rows: U64x2, table: U64, low: int, high: int) -> None:
+def room_in(store: Store) -> Int:
+    """How many states the table holds until it is made longer: half of its slots, or three in
+    four when memory is what counts."""
+    size = len(store.table)
+    return size // 2 if store.whole else size // 4 * 3
+
+
+@compiled
+def enter_all(store: Store, table: U64, low: int, high: int) -> None:
     """Enter rows low..high-1, which are not in the table yet; others may do so with other rows."""
     mask = np.uint64(len(table) - 1)
     for row in range(low, high):
         if row + ROWS_AHEAD < high:
-            ahead = hash_of(rows[row + ROWS_AHEAD]) & mask
+            ahead = key_of(store, row + ROWS_AHEAD) & mask
             prefetch(table.ctypes.data + np.int64(ahead) * 8)
-        value = hash_of(rows[row])
+        value = key_of(store, row)
         slot = value & mask
         fresh = (value >> np.uint64(32)) << np.uint64(32) | np.uint64(row + 1)
         while True:
@@ -222,6 +233,8 @@ def insert(store: Store, worker: int, packed: int, value: Word) -> tuple[Int, in
         if entry == 0:
             if not written:
                 copy_words(packed, rows + row * width, width)
+                if not store.whole:
+                    store.fingerprints[row] = value
                 written = True
             fresh = upper << np.uint64(32) | np.uint64(row + 1)
             entry = compare_and_swap(place, np.uint64(0), fresh)
@@ -230,7 +243,10 @@ def insert(store: Store, worker: int, packed: int, value: Word) -> tuple[Int, in
                 return row, NEW
         if entry >> np.uint64(32) == upper:
             other = np.int64(entry & np.uint64(NO_STATE)) - 1
-            if same_words(packed, rows + other * width, width):
+            if store.whole:
+                if same_words(packed, rows + other * width, width):
+                    return other, EXISTS
+            elif store.fingerprints[other] == value:
                 return other, EXISTS
         slot = (slot + np.uint64(1)) & mask
 
@@ -321,5 +337,6 @@ def read_state(store: Store, row: int, state: U64) -> None:
 @compiled
 def enter_first(store: Store, packed: U64) -> Int:
     """Enter the first state, which is in its packed form; its row."""
-    row, _ = insert(store, 0, packed.ctypes.data, hash_of(packed))
+    value = hash_of(packed) if store.whole else fingerprint_of(packed)
+    row, _ = insert(store, 0, packed.ctypes.data, value)
     return row

@@ -84,6 +84,7 @@ class ScenarioResult:
     seconds: float = 0.0
     assertions_that_failed: frozenset[str] = frozenset()
     io_bounds: list[IoBound] | None = None  # None: not worked out, or a limit was reached
+    missed_below: float = 0.0  # bound on the probability of a missed state; 0: none can be
 
     @property
     def violated(self) -> list[PropertyResult]:

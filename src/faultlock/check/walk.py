@@ -16,6 +16,7 @@ import numpy as np
 
 from faultlock.check.compiled import compiled
 from faultlock.check.explore import Options, build_machine, initial_state, make_search
+from faultlock.check.hashing import mix
 from faultlock.check.kinds import I64, U64, Int
 from faultlock.check.machine import (
     BLOCKED,
@@ -28,7 +29,6 @@ from faultlock.check.machine import (
     note,
     run_step,
 )
-from faultlock.check.store import mix
 from faultlock.lang.native import OUT_WORDS, NativeProgram
 
 Array = Any

@@ -21,6 +21,7 @@ from faultlock.check.store import (
     SPARE_SLOTS,
     STATES,
     Store,
+    room_in,
 )
 from faultlock.check.successors import expand
 
@@ -64,7 +65,7 @@ def obstacle(store: Store, worker: int, stop: I64) -> int:
                 return REGION_FULL
         if 2 * (used + SPARE_SLOTS * len(store.counters)) > store.segment_tables.shape[1]:
             return TABLE_FULL
-    if 2 * (states + SPARE_SLOTS * len(store.counters)) > len(store.table):
+    if states + SPARE_SLOTS * len(store.counters) > room_in(store):
         return TABLE_FULL
     if store.counters[worker, STATES] + MAX_SUCCESSORS > store.region:
         return REGION_FULL

@@ -60,6 +60,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="no partial order reduction")
     search.add_argument("--no-symmetry", action="store_true",
                         help="tell threads with the same code apart by their number")
+    search.add_argument("--fingerprints", action="store_true",
+                        help="keep 64 bits of a state instead of all: less memory; `holds` is "
+                        "then said with the probability of a missed state")
     search.add_argument("--no-bounds", action="store_true",
                         help="do not work out how many reads an operation can wait for")
     search.add_argument("--random", metavar="N", type=int, default=200,
@@ -122,7 +125,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         raise FaultlockError(f"--random {arguments.random}: 0 or more runs")
     return Options(not arguments.no_fusion, not arguments.no_partial_order,
                    True, arguments.workers, not arguments.no_bounds,
-                   not arguments.no_symmetry)
+                   not arguments.no_symmetry, arguments.fingerprints)
 
 
 def _check_one(arguments: argparse.Namespace, scenario: Scenario, limits: Limits,
