@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from faultlock.lang.program import Program
 from faultlock.sim.cost import CostTable
 from faultlock.sim.parameters import MAX_REFCOUNT
 from faultlock.sim.setup import Prepared
+from faultlock.trace.compact_addresses import TABLE
 from faultlock.trace.printable import printable
 from faultlock.trace.replay_plan import KINDS, PlanVma, ReplayPlan
 from faultlock.workload.schema import Device
@@ -127,8 +129,18 @@ class ReplayBuilder:
         if self.program.structs["MM"].allocated:
             self.layout.set_allocated(self.memory, "MM", mm + 1, True)
         self._set("MM", mm + 1, users=plan.mm_users[mm], map_count=len(plan.mm_vmas[mm]))
+        private = sorted(plan.mm_private.get(mm, ()))
+        flags = self.program.constants["PTE_PRIVATE"] or 0
+        for page in private:
+            self._set("MM", mm + 1, page, pte_flags=flags)
+            table = page // TABLE
+            mapped = self.layout.get(self.memory, "MM", mm + 1, "page_table", table)
+            self._set("MM", mm + 1, table, page_table=max(mapped, 1) + 1)
         for slot, vma in enumerate(plan.mm_vmas[mm]):
             self._vma(mm + 1, slot, vma)
+            first = bisect_left(private, vma.start)
+            copied = first < len(private) and private[first] < vma.start + vma.pages
+            self._set("VMA", self._vmas, anon_vma=int(copied))
 
     def _vma(self, mm: int, slot: int, vma: PlanVma) -> None:
         self._vmas += 1

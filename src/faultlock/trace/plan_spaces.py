@@ -14,6 +14,7 @@ from typing import Any
 from faultlock.errors import LimitReached
 from faultlock.trace.address_space import PAGE, Vma
 from faultlock.trace.compact_addresses import CompactAddresses
+from faultlock.trace.plan_present import mapped_before
 from faultlock.trace.recording import READ, SLEEP, TAKEN, Recording
 from faultlock.trace.replay_plan import PlanVma, ReplayPlan
 
@@ -70,7 +71,7 @@ class PlanSpaces:
 
     # -- address spaces -------------------------------------------------------------------
 
-    def mms(self) -> None:
+    def mms(self, rows: list[dict[str, Any]]) -> None:
         """What each address space has before the recorded calls change it."""
         recording, plan = self.recording, self.plan
         plan.open_files = [
@@ -92,6 +93,9 @@ class PlanSpaces:
             plan.mm_vmas[-1].sort(key=lambda item: item.start)
             plan.mm_map_count.append(made[mm.number])
         plan.mm_users = [0] * len(recording.mms)
+        for number, addresses in mapped_before(recording, rows, self._family).items():
+            pages = {self.span(number, address, PAGE)[0] for address in addresses}
+            plan.mm_private[number] = pages
 
     def _plan_vma(self, mm: int, vma: Vma, start: int, end: int) -> PlanVma:
         first, pages = self.span(mm, start, end - start)

@@ -231,7 +231,8 @@ class ProcessEvents:
         space = self._world.spaces[thread.mm]
         open_file = None
         if ino:
-            file = self._world.file(dev, ino, -1)
+            # The file may be shorter than the mapping, by less than a page as a rule.
+            file = self._world.file(dev, ino, (offset + length) // PAGE - 1)
             self._world.recording.files[file].path = filename or ""
             open_file = self._world.open_files.loaded(space.number, file)
         space.add(

@@ -312,6 +312,6 @@ def plan_replay(trace: Trace, name: str) -> ReplayPlan:
     plan = planner.plan
     plan.recorded, plan.reads = recorded_figures(planner.recording, planner.missed)
     planner.spaces.addresses(table)
-    planner.spaces.mms()
+    planner.spaces.mms(table)
     planner.threads(table)
     return plan

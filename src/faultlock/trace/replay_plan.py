@@ -108,6 +108,7 @@ class ReplayPlan:
     resident: dict[int, set[int]] = field(default_factory=dict)
     open_files: list[int] = field(default_factory=list)
     mm_vmas: list[list[PlanVma]] = field(default_factory=list)
+    mm_private: dict[int, set[int]] = field(default_factory=dict)  # pages that are mapped already
     mm_users: list[int] = field(default_factory=list)
     mm_map_count: list[int] = field(default_factory=list)
     threads: list[PlanThread] = field(default_factory=list)
