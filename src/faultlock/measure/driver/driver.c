@@ -136,7 +136,8 @@ static void finish_child(int number, struct child *c)
 	close(c->orders);
 }
 
-static void run_workload(const char *path)
+/* kept: the devices that exist already, in a guest; NULL outside of one */
+static void run_workload(const char *path, struct device *kept)
 {
 	struct child *children;
 	FILE *file;
@@ -146,7 +147,7 @@ static void run_workload(const char *path)
 	workload = read_workload(path, &file);
 	if (in_guest) {
 		for (int i = 0; i < workload->n_devices; i++)
-			make_device(i, &workload->devices[i]);
+			make_device(i, &workload->devices[i], &kept[i]);
 		name_devices(workload);
 		limit_memory(workload);
 	}
@@ -167,7 +168,7 @@ static void run_workload(const char *path)
 	close(ready[0]);
 	close(ready[1]);
 	if (in_guest)
-		undo_guest(workload);
+		remove_limit(workload);
 	fclose(file);
 	free_made();
 	printf("\nDONE %s\n", path);
@@ -176,6 +177,7 @@ static void run_workload(const char *path)
 
 int main(int argc, char **argv)
 {
+	struct device *kept;
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	struct utsname kernel;
 	char path[64];
@@ -187,7 +189,7 @@ int main(int argc, char **argv)
 	if (getpid() != 1) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);	/* a killed command leaves nothing running */
 		for (int i = 1; i < argc; i++)
-			run_workload(argv[i]);
+			run_workload(argv[i], NULL);
 		return argc > 1 ? 0 : 2;
 	}
 	in_guest = 1;
@@ -197,9 +199,10 @@ int main(int argc, char **argv)
 	 * inherited has one anon_vma for each process it came through. And one page of stack lies
 	 * between init's frames and its child's.
 	 */
-	memset(alloca(PAGE), 1, PAGE);
+	kept = alloca(PAGE);
+	memset(kept, 0, PAGE);
 	for (int i = 0; snprintf(path, sizeof(path), "/workload.%d", i), !access(path, R_OK); i++)
-		run_workload(path);
+		run_workload(path, kept);
 	printf("\nFINISHED\n");
 	fflush(stdout);
 	reboot(RB_POWER_OFF);

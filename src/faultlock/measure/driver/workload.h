@@ -54,6 +54,8 @@ struct group {
 	struct operation *operations;
 };
 
+#define MAX_DEVICES 16	/* compile_workload.py makes no more */
+
 struct device {
 	long latency_ns, queue_depth, submit_queues, megabytes_per_s, size_mib;
 	char name[64];			/* /dev/NAME once it exists */
@@ -261,6 +263,8 @@ static struct workload *read_workload(const char *path, FILE **file)
 	w->n_files = next_long(f);
 	w->n_mappings = next_long(f);
 	w->n_groups = next_long(f);
+	if (w->n_devices > MAX_DEVICES)
+		die("compiled workload", "has too many devices");
 	w->devices = make(w->n_devices, sizeof(*w->devices));
 	w->files = make(w->n_files, sizeof(*w->files));
 	w->mappings = make(w->n_mappings, sizeof(*w->mappings));
