@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 
 from faultlock.lang import program as ir
+from faultlock.lang.labels import RESULT
 from tests.unit.lang_backends.programs import BOOL, INT, Builder, C, between, field
 
 T = TypeVar("T")
@@ -292,10 +293,10 @@ class Generator:
     def helper(self, name: str) -> int:
         """A step function with parameter `i` and a result; clears its locals when it returns."""
         locals_ = {**LOCALS, "count1": INT, "count2": INT}
-        self.builder.function(name, {**locals_, "result": INT}, sites=SITES)
+        self.builder.function(name, {**locals_, RESULT: INT}, sites=SITES)
         self.use(name, locals_)
         entry = len(self.builder.program.steps) + 1
-        body = [*self.body(1, 3), ir.SetLocal(ir.Local(name, "result"), self.number(2))]
+        body = [*self.body(1, 3), ir.SetLocal(ir.Local(name, RESULT), self.number(2))]
         body += [ir.SetLocal(ir.Local(name, local), C(0)) for local in locals_]
         self.builder.step(name, *body, ir.ReturnJump(name))
         return entry
@@ -305,7 +306,7 @@ class Generator:
         cell, back = ir.Local(helper, "return site"), len(self.builder.program.steps) + 2
         arguments = [ir.SetLocal(ir.Local(helper, "i"), self.number(1)), ir.SetLocal(cell, C(site))]
         self.builder.step("main", *arguments, ir.Jump(entry))
-        result = ir.Local(helper, "result")
+        result = ir.Local(helper, RESULT)
         taken = [ir.SetLocal(ir.Local("main", "i"), result), ir.SetLocal(result, C(0))]
         self.builder.step("main", *taken, *self.end())
         return back

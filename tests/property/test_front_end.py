@@ -235,5 +235,5 @@ def test_only_live_locals_are_kept(text: str) -> None:
         for key in machine.state:
             if key[0] == "local" and key[2] == step.function and key[3] not in step.live:
                 at_entry = label == program.functions[step.function].entry
-                assert (at_entry and key[3] in parameters) or key[3] == "result", (key, step)
+                assert (at_entry and key[3] in parameters) or key[3] == "return value", (key, step)
         machine.step(1)

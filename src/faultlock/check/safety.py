@@ -9,7 +9,7 @@ import numpy as np
 
 from faultlock.check import graph
 from faultlock.check.explain import false_part, waits_of
-from faultlock.check.path import Run, confirm, failing_moves, moves_to, replay
+from faultlock.check.path import ReplayError, Run, confirm, failing_moves, moves_to, replay
 from faultlock.check.verdict import (
     DEADLOCK,
     EVENT_NAMES,
@@ -115,6 +115,8 @@ class Judge:
             return PropertyResult(name, "event", verdict, sentence, reason)
         (row, thread, choice), is_assertion = self.failures[name]
         replayed = replay(self.run.native, flat(failing_moves(self.run, thread, choice, row)))
+        if not (replayed.failed if is_assertion else replayed.error):
+            raise ReplayError(f"{name}: the interpreter does not fail where the native code does")
         entry: Any
         entry = self.program.assertions[replayed.failed - 1] if is_assertion else (
             self.program.errors[replayed.error - 1])

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from faultlock.lang.program import Step, StepFunction
 from faultlock.lang.symbols import Symbols
 
-RESULT, RETURN_SITE = "result", "return site"
+# hidden locals: a space, so that no local of a function can have the name
+RESULT, RETURN_SITE = "return value", "return site"
 
 
 @dataclass

@@ -28,7 +28,7 @@ from faultlock.lang.traverse import locals_of_step
 __all__ = ["FREE_LEVELS", "RESULT", "RETURN_SITE", "FieldPlace", "Layout", "Place", "Variable"]
 
 RETURN_SITE = "return site"
-RESULT = "result"
+RESULT = "return value"
 
 
 class Variable(NamedTuple):

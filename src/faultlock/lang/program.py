@@ -92,7 +92,7 @@ class AtomicFunction:
 class StepFunction:
     """A step function: its locals are slots of the thread's frame.
 
-    Parameters, `result` (if it returns something) and `return site` are locals too."""
+    Parameters, `return value` (if it returns something) and `return site` are locals too."""
 
     name: str
     parameters: list[tuple[str, Type]]

@@ -24,6 +24,12 @@ def find_odd(start: int) -> int:
         start += 1
 
 
+def is_large(number: int) -> bool:
+    result = number * 1000
+    current.vmf_address = 0
+    return result == 5000
+
+
 def nothing():
     return
 
@@ -46,6 +52,8 @@ def main():
         never()
     nothing()
     assert odd == value + 1, "X1 calls keep the caller's locals"
+    large = is_large(odd)
+    assert large, "X2 a local named result is not what the function returns"
     current.signal_pending = True
 '''
 
