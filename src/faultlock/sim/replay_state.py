@@ -79,7 +79,7 @@ class ReplayBuilder:
             self._set("Thread", number, mm=thread.mm + 1)
             first = thread.first + 1 if thread.count else 0
             self._set("ReplayThread", number, first_operation=first)
-            self._set("ReplayThread", number, start_after_us=thread.start_after_ns // 1000)
+            self._set("ReplayThread", number, start_after_us=thread.start_after_us)
             self._set("ReplayThread", number, waits_for_parent=int(thread.waits_for_parent))
         names = [f"{printable(thread.name)}-{thread.tid}" for thread in plan.threads]
         return Prepared(

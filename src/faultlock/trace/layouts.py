@@ -26,7 +26,9 @@ _PERF = (
     r"(?:\[(?P<cpu>\d{1,6})\]\s+)?"
     rf"{_TIME}(?:\d+\s+)?(?:[A-Za-z_0-9-]{{1,100}}:)?(?P<event>[A-Za-z_0-9]{{1,100}})(?P<rest>:.*)$"
 )
-HEADERS = {"ftrace": _FTRACE, "perf": _PERF}
+# With several buffers trace-cmd says first which one an event is from.
+_BUFFER = r"^[A-Za-z0-9_.@+-]{1,64}:\s+"
+HEADERS = {"ftrace": _FTRACE, "perf": _PERF, "trace-cmd": _BUFFER + _FTRACE.removeprefix(r"^\s*")}
 
 # Lines that are no events: headers, comments, call chains of `perf record -g`, blank lines.
 _NOT_EVENTS = r"^\s*$|^#|^cpus=\d+|^\s+[0-9a-f]{6,16} |^version = |^CPU \d+ is empty"

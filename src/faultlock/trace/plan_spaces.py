@@ -15,8 +15,8 @@ from faultlock.errors import LimitReached
 from faultlock.trace.address_space import PAGE, Vma
 from faultlock.trace.compact_addresses import CompactAddresses
 from faultlock.trace.plan_present import mapped_before
-from faultlock.trace.recording import READ, SLEEP, TAKEN, Recording
-from faultlock.trace.replay_plan import PlanVma, ReplayPlan
+from faultlock.trace.recording import READ, SLEEP, TAKEN, RecordedThread, Recording
+from faultlock.trace.replay_plan import KINDS, PlanVma, ReplayPlan
 
 
 class PlanSpaces:
@@ -69,6 +69,14 @@ class PlanSpaces:
         """(first page, pages) of a range in bytes."""
         return self._compact[self._family[mm]].span(start, length)
 
+    def brk(self, row: dict[str, Any]) -> dict[str, int]:
+        """A call of brk: the ends of the heap before and after, rounded up to pages."""
+        ends = [-(-row[name] // PAGE) * PAGE for name in ("address", "new_address")]
+        old, new = (self.span(row["mm"], end, PAGE)[0] for end in ends)
+        if 0 in (old, new):
+            return {}
+        return {"kind": KINDS["brk"], "address": old, "pages": 1, "new_address": new}
+
     # -- address spaces -------------------------------------------------------------------
 
     def mms(self, rows: list[dict[str, Any]]) -> None:
@@ -99,15 +107,38 @@ class PlanSpaces:
 
     def _plan_vma(self, mm: int, vma: Vma, start: int, end: int) -> PlanVma:
         first, pages = self.span(mm, start, end - start)
-        open_file = -1 if vma.open_file is None else self.open(vma.open_file.number)
+        open_file = -1
+        if vma.open_file is not None and self.within_file(vma):
+            open_file = self.open(vma.open_file.number)
         pgoff = vma.index_of(start) if open_file >= 0 else 0
+        if open_file >= 0:
+            pages = self.file_part(vma, pages)
         shared = vma.shared and open_file >= 0  # shared memory without a file: anonymous
         return PlanVma(first, pages, open_file, pgoff, vma.prot, shared, vma.advice)
+
+    def forked_mm(self, child: RecordedThread, row: dict[str, Any]) -> int:
+        """The address space that a fork made."""
+        for mm in self.recording.mms:
+            within = row["start_ns"] <= mm.created_ns <= row["end_ns"]
+            if mm.origin == "fork" and within and mm.parent == row["mm"]:
+                return mm.number
+        return child.mm
 
     def open(self, number: int) -> int:
         """The open file after joining; -1 when its inode is not known."""
         number = self.recording.joined_open_files.get(number, number)
         return number if self.plan.open_files[number] >= 0 else -1
+
+    def within_file(self, vma: Vma) -> bool:
+        """Does a mapping begin within its file, as far as that is known? Else nobody touched it."""
+        file = None if vma.open_file is None else vma.open_file.file
+        return file is None or vma.offset // PAGE < self.plan.file_pages[file]
+
+    def file_part(self, vma: Vma, pages: int) -> int:
+        """How many of the pages of a mapping are within its file, or a little beyond."""
+        assert vma.open_file is not None and vma.open_file.file is not None
+        most = self.plan.file_pages[vma.open_file.file] - vma.offset // PAGE
+        return min(pages, most + self.plan.readahead_pages)
 
     def any_open(self, file: int) -> int:
         """An open file of a file."""

@@ -14,6 +14,7 @@ from faultlock.trace.thread_state import ThreadState
 from faultlock.trace.world import World
 
 CLONE_VM, CLONE_THREAD = 0x100, 0x10000
+_ADDRESS_SPACE = 1 << 47  # bytes, of a process on x86-64
 
 
 class ProcessEvents:
@@ -156,6 +157,9 @@ class ProcessEvents:
             return
         call = thread.end_call(self._world.now_ns, result)
         if call is None or call.kind != name or -4096 < result < 0:
+            return
+        if max(call.length, thread.arguments.get("new_length", 0)) >= _ADDRESS_SPACE:
+            call.length = 0  # the line is damaged: such a call fails
             return
         values = thread.arguments
         now_ns = self._world.now_ns

@@ -39,7 +39,7 @@ from faultlock.trace.replay_plan import (
 from faultlock.trace.residency import Residency, shared_memory_files
 from faultlock.trace.store import Trace
 
-CLONE_VM = 0x100
+CLONE_VM, CLONE_VFORK = 0x100, 0x4000
 MAX_PAGES_IN_CACHE = 1 << 23
 # Advice that the kernel text knows and that changes what later operations meet.
 _ADVICE = {0, 1, 2, 3, 4, 8, 10, 11, 14, 15, 18, 19}
@@ -73,6 +73,7 @@ class _Planner:
         self.plan.gaps, self.plan.unknown = gaps(trace), unknown_figures(trace)
         self._sleeps_are_known = has_any(trace, ("sched_switch",))
         self._made_of: dict[int, int] = {}
+        self._leave_their_parent: set[int] = set()
         self._rows: list[dict[str, int]] = []
         self._reads = PlanReads(recording, self.plan.device, self.plan.request_pages)
         self._readers = PlanReaders(recording, self.plan, self.spaces)
@@ -85,17 +86,16 @@ class _Planner:
         plan.device = recorded_device(plan.reads)
         self._reads = PlanReads(recording, plan.device, plan.request_pages)
         self._readers.index()
-        by_thread: list[list[dict[str, Any]]] = [[] for _ in recording.threads]
-        for row in rows:
-            by_thread[row["thread"]].append(row)
-        started = {row["child"] for row in rows if row["child"] >= 0}
+        by_thread = self._by_thread(rows)
+        started = self._started(by_thread)
         for record, own in zip(recording.threads, by_thread, strict=True):
             mm = record.first_mm
             thread = PlanThread(record.name, record.tid, mm, len(self._rows))
             thread.waits_for_parent = record.number in started
             if own and not thread.waits_for_parent:
                 begin_ns = own[0]["start_ns"] - own[0]["compute_ns"]
-                thread.start_after_ns = max(0, begin_ns - recording.start_ns)
+                after_us = max(0, begin_ns - recording.start_ns) // 1000
+                thread.start_after_us = self._sleeps(after_us)
                 plan.mm_users[mm] += 1
             times = ThreadTimes(record.name, record.tid, 0)
             unseen = False
@@ -104,9 +104,9 @@ class _Planner:
                     # The loader faults in the new address space before the exec event.
                     mm = row["mm"]
                     self._rows.append({**_NOTHING, "kind": KINDS["exec"], "child_mm": mm})
+                compute_ns = self._before(row)
                 first = len(self._rows)
-                self._drop(row)
-                self._operation(row)
+                self._operation(row, compute_ns)
                 self._computed_inside(row)
                 self._made_of[row["position"]] = len(self._rows) - 1
                 # A fault without an event of its own ends unseen: its work is in what follows.
@@ -118,7 +118,8 @@ class _Planner:
             plan.threads.append(thread)
             plan.recorded_threads.append(times)
         for position, needed in dependencies(rows).items():
-            self._rows[self._made_of[position]]["needs"] = self._made_of[needed] + 1
+            if position in self._made_of and needed in self._made_of:
+                self._rows[self._made_of[position]]["needs"] = self._made_of[needed] + 1
         plan.operations = {
             name: np.array([row.get(name, 0) for row in self._rows], dtype=np.int64)
             for name in _COLUMNS
@@ -139,10 +140,45 @@ class _Planner:
             new = mms[new].parent  # nothing was seen of a program between two
         return mms[new].origin == "exec" and mms[new].parent == old
 
-    def _operation(self, row: dict[str, Any]) -> None:
+    def _by_thread(self, rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+        """The operations of each thread, up to its end."""
+        by_thread: list[list[dict[str, Any]]] = [[] for _ in self.recording.threads]
+        for row in rows:
+            own = by_thread[row["thread"]]
+            if not own or own[-1]["kind"] != EXIT:  # else a damaged recording
+                own.append(row)
+        return by_thread
+
+    def _started(self, by_thread: list[list[dict[str, Any]]]) -> set[int]:
+        """The threads that another one starts; who goes on from a vfork is noted, too."""
+        for number, own in enumerate(by_thread):
+            if own and (own[-1]["kind"] == EXIT or own[-1]["mm"] != own[0]["mm"]):
+                self._leave_their_parent.add(number)  # who waits until its child execs or is gone
+        # Who did something before it was made is part of a damaged recording: it does not wait.
+        end_ns = self.recording.end_ns
+        first_ns = [own[0]["start_ns"] if own else end_ns for own in by_thread]
+        rows = (row for own in by_thread for row in own if row["child"] >= 0)
+        return {row["child"] for row in rows if row["start_ns"] <= first_ns[row["child"]]}
+
+    def _before(self, row: dict[str, Any]) -> int:
+        """Append what comes before an operation; the time that is left to compute, ns."""
+        compute_ns = int(row["compute_ns"] + row["events"] * self.recording.event_cost_ns)
+        while compute_ns > _LONGEST:
+            self._rows.append({**_NOTHING, "kind": 0, "compute_ns": _LONGEST})
+            compute_ns -= _LONGEST
+        self._drop(row)
+        return compute_ns
+
+    def _sleeps(self, us: int) -> int:
+        """Append long parts of a sleep; the rest of it, us."""
+        while us > _LONGEST:
+            self._rows.append({**_NOTHING, "kind": KINDS["sleep"], "sleep_us": _LONGEST})
+            us -= _LONGEST
+        return us
+
+    def _operation(self, row: dict[str, Any], compute_ns: int) -> None:
         """Append what a recorded operation becomes; time computed before it is never lost."""
         kind = row["kind"]
-        compute_ns = row["compute_ns"] + row["events"] * self.recording.event_cost_ns
         if not self._sleeps_are_known:
             self._rows.append({**_NOTHING, **self._slept(compute_ns)})
             compute_ns = 0
@@ -172,7 +208,7 @@ class _Planner:
             made.update(self._slept(row["blocked_ns"]))
         elif kind in (SLEEP, TAKEN):
             slept_ns = row["end_ns"] - row["start_ns"]
-            made.update(kind=KINDS["sleep"], sleep_us=max(1, slept_ns // 1000))
+            made.update(kind=KINDS["sleep"], sleep_us=max(1, self._sleeps(slept_ns // 1000)))
         elif kind == EXIT:
             made.update(kind=KINDS["exit"])
         elif row["child"] >= 0:
@@ -200,7 +236,9 @@ class _Planner:
             self._rows.append({**_NOTHING, "kind": 0, "compute_ns": inside_ns})
 
     def _slept(self, ns: int) -> dict[str, int]:
-        return {"kind": KINDS["sleep"], "sleep_us": ns // 1000} if ns >= 1000 else {"kind": 0}
+        if ns < 1000:
+            return {"kind": 0}
+        return {"kind": KINDS["sleep"], "sleep_us": self._sleeps(ns // 1000)}
 
     def _populate(self, row: dict[str, Any], made: dict[str, int]) -> None:
         """A fault without a trap: the address is where the page is mapped then."""
@@ -218,26 +256,18 @@ class _Planner:
     def _clone(self, row: dict[str, Any], made: dict[str, int]) -> None:
         child = self.recording.threads[row["child"]]
         made["child"] = child.number
-        if row["flags"] & 0x4000:
+        if row["flags"] & CLONE_VFORK and child.number in self._leave_their_parent:
             made["kind"] = KINDS["vfork"]
         elif row["flags"] & CLONE_VM:
             made["kind"] = KINDS["thread"]
         else:
             made["kind"] = KINDS["fork"]
-            made["child_mm"] = self._forked_mm(child.number, row)
-
-    def _forked_mm(self, child: int, row: dict[str, Any]) -> int:
-        """The address space that this fork made."""
-        for mm in self.recording.mms:
-            within = row["start_ns"] <= mm.created_ns <= row["end_ns"]
-            if mm.origin == "fork" and within and mm.parent == row["mm"]:
-                return mm.number
-        return self.recording.threads[child].mm
+            made["child_mm"] = self.spaces.forked_mm(child, row)
 
     def _call(self, row: dict[str, Any], made: dict[str, int]) -> None:
         kind = row["kind"]
         if kind == "brk":
-            self._brk(row, made)
+            made.update(self.spaces.brk(row))
             return
         if kind not in _RANGE_CALLS or not row["length"]:
             return
@@ -257,18 +287,16 @@ class _Planner:
             vma = self.recording.vmas[row["vma"]]
             if row["open_file"] >= 0:
                 made["file"] = self.spaces.open(row["open_file"])
-            if made["file"] >= 0:
+            if made["file"] >= 0 and self.spaces.within_file(vma):
                 made["shared"] = int(vma.shared)
                 made["pgoff"] = vma.offset // PAGE
-
-    def _brk(self, row: dict[str, Any], made: dict[str, int]) -> None:
-        """The ends of the heap before and after, rounded up to pages."""
-        ends = [-(-row[name] // PAGE) * PAGE for name in ("address", "new_address")]
-        old, new = (self.spaces.span(row["mm"], end, PAGE)[0] for end in ends)
-        if 0 not in (old, new):
-            made.update(kind=KINDS["brk"], address=old, pages=1, new_address=new)
+                made["pages"] = self.spaces.file_part(vma, pages)
+            else:
+                made["file"] = -1
 
 
+# The model's integers have 31 bits (ns of computing, us of sleeping).
+_LONGEST = 2_000_000_000
 _POPULATE_NS = 10_000_000_000
 _INSERTION_NS = 1000  # of a page into the page cache, with tracing; the model charges its own
 _NOTABLE_NS = 5000

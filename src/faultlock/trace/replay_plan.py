@@ -40,7 +40,7 @@ class PlanThread:
     mm: int
     first: int = 0
     count: int = 0
-    start_after_ns: int = 0
+    start_after_us: int = 0
     waits_for_parent: bool = False
 
 
