@@ -94,8 +94,8 @@ def test_remeasured_scenarios_agree_with_the_shipped_ones(policy: str) -> None:
                 noise = 2 * (max(seen) - min(seen)) / min(seen)
                 tolerance = min(max(noise, SMALLEST_TOLERANCE), LARGEST_TOLERANCE)
                 if policy == "hold":
-                    # Which threads a fork stops depends on where the program's pages lie (the
-                    # TLB, docs/rfc.md), and our driver is another program than the one there.
+                    # One run: those of the shipped program itself lie further apart than its two
+                    # shipped ones (docs/measuring.md).
                     tolerance = LARGEST_TOLERANCE
                 middle = sum(seen) / len(seen)
                 assert run.actors[actor][metric] == pytest.approx(middle, rel=tolerance), (
