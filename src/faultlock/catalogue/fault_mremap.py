@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """fault+mremap: a fault races with mremap, which moves its VMA.
 
-T1 reads page 0, which is cached; T2 moves the mapping to page 1.
+T1 reads page 0, which is cached; T2 grows its mapping, which a second one is in the way of: it
+moves to pages 2 and 3.
 """
 
 N_THREADS: Param = 2
-N_VMAS: Param = 2
-N_VMAS_PER_MM: Param = 2
-N_FILE_PAGES: Param = 1
-N_ADDRESS_PAGES: Param = 2
+N_VMAS: Param = 3
+N_VMAS_PER_MM: Param = 3
+N_FILE_PAGES: Param = 2
+N_ADDRESS_PAGES: Param = 4
 N_FOLIOS: Param = 1
 N_REQUESTS: Param = 1
 MAX_WINDOW_PAGES: Param = 1
@@ -18,10 +19,11 @@ MMAP_LOTSAMISS: Param = 1
 
 @setup
 def page_cached():
-    """One file, mapped for reading at page 0; page 1 is free."""
+    """One file of two pages, the first mapped for reading at page 0; anonymous memory follows."""
     mm = boot_mm()
-    mapping = boot_mapping(1)
+    mapping = boot_mapping(2)
     boot_map(mm, boot_file(mapping, 0), 0, 1, 0, VM_READ)
+    boot_map(mm, None, 1, 1, 0, VM_READ)
     boot_cache(mapping, 0, 0)
 
 
@@ -32,10 +34,8 @@ def faulting():
 
 @thread("mremap")
 def moving():
-    with atomic:
-        trap_enter()
-        grow = 1
-    sys_mremap(0, 1, grow, True)
+    trap_enter()
+    sys_mremap(0, 1, 2, True)
     trap_exit()
 
 
@@ -43,3 +43,9 @@ def moving():
 def page_gets_mapped() -> bool:
     """Some run maps the page."""
     return is_mapped(0)
+
+
+@sometimes("V the page is moved")
+def page_gets_moved() -> bool:
+    """Some run moves the entry."""
+    return is_mapped(2)

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""truncate-without-invalidate: truncate does not take invalidate_lock.
+
+Must be found as: S11 in fault+truncate
+"""
+
+base = "drop-retry"
+
+
+def ext4_setattr(mapping: Mapping, size: Index, partial: bool):
+    """truncate(2) on a file system that uses invalidate_lock.
+
+    Source: ext4_setattr, fs/ext4/inode.c, 6.12
+    Context: nothing held before and after
+    Returns: nothing
+    Left out: journal, orphan list, quota
+    """
+    inode_lock(mapping)  # 8.1.1
+    if size > mapping.i_size:
+        mapping.i_size = size
+        inode_unlock(mapping)
+        return
+    inode_dio_wait(mapping)  # 8.1.2
+    cpu("journal_start")
+    mapping.i_size = size  # 8.1.4
+    truncate_pagecache(mapping, size, partial)
+    cpu("free_blocks")  # 8.1.8
+    inode_unlock(mapping)

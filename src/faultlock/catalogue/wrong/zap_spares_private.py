@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""zap-spares-private: munmap empties the entries of file pages only.
+
+Must be found as: S8 in munmap+truncate
+"""
+
+base = "drop-retry"
+
+
+@atomic
+def zap_pte_range(vma: VMA, start: Address, end: Address, even_cows: bool) -> int:
+    """Empty the entries of [start, end), which lies in one page table.
+
+    Source: zap_pte_range, mm/memory.c, 6.12
+    Context: PTL; mmap_lock, or i_mmap_rwsem read
+    Returns: number of entries that were emptied
+    Left out: batching, dirty bits (a write fault marks the folio dirty already)
+    """
+    mm = vma.vm_mm
+    zapped = 0
+    has_recency = vma_has_recency(vma)
+    for address in range(start, end):
+        if not pte_present(mm, address):
+            continue
+        if even_cows and mm.pte_flags[address] & PTE_PRIVATE:
+            continue
+        young = mm.pte_flags[address] & PTE_ACCESSED != 0
+        folio = pte_clear(mm, address)
+        zapped += 1
+        if folio is not None:
+            if young and has_recency:
+                folio_mark_accessed(folio)
+            folio_ref_sub(folio, 1)
+    return zapped
