@@ -37,6 +37,7 @@ TOLERANCES = {
 # The cost table counts instructions at 1 ns each; the recorded machine does about three a ns.
 COST_FACTOR = 0.3
 RECORDED_POLICY = "drop-retry"
+MAX_REPLICATIONS = 100
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +70,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="how many of the worst wait chains to draw (default 1, at most 10)",
     )  # fmt: skip
     parser.add_argument("--html", type=Path, metavar="FILE", help="a page with plots")
+    parser.add_argument(
+        "--replications", type=int, default=1, metavar="N",
+        help="further runs whose recorded times differ by chance: means with 95 %% intervals",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, metavar="N")
     parser.add_argument("--json", action="store_true", help="machine-readable")
 
@@ -77,6 +82,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Replay under each policy, print the comparison."""
     if arguments.threads < 0 or not 0 <= arguments.chains <= 10:
         raise FaultlockError("--threads: at least 0; --chains: 0 to 10")
+    if not 1 <= arguments.replications <= MAX_REPLICATIONS:
+        raise FaultlockError(f"--replications: 1 to {MAX_REPLICATIONS}")
+    if arguments.self_check and arguments.replications > 1:
+        raise FaultlockError("--self-check is one run of the recorded times; no --replications")
     if arguments.self_check and arguments.html:
         raise FaultlockError("--html: a page of --self-check does not exist; leave one out")
     from faultlock.trace.library import open_trace
@@ -87,9 +96,9 @@ def run(arguments: argparse.Namespace) -> int:
     for gap in plan.gaps:
         console.warn(gap)
     device = _device(arguments.device, plan)
-    replays = _replay_all(plan, policies, device, arguments.seed)
+    replays = _replay_all(plan, policies, device, arguments.seed, arguments.replications)
     if arguments.self_check:
-        return _self_check(arguments, plan, replays[RECORDED_POLICY])
+        return _self_check(arguments, plan, replays[RECORDED_POLICY][0])
     result = _document(arguments, plan, device, replays)
     if arguments.html:
         from faultlock.report.replay_page import replay_page
@@ -102,7 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
         console.out_json(without_callers(result))
     else:
         _print(arguments, result)
-    return EXIT_OK if all(r.finished for r in replays.values()) else EXIT_UNKNOWN
+    return EXIT_OK if all(r.finished for runs in replays.values() for r in runs) else EXIT_UNKNOWN
 
 
 def _policies(names: str | None) -> list[str]:
@@ -136,34 +145,45 @@ def _device(name: str, plan: ReplayPlan) -> Device:
     )
 
 
-def _one(task: tuple[ReplayPlan, str, Device, int]) -> Replayed:
+def _one(task: tuple[ReplayPlan, str, Device, int, int]) -> Replayed:
     from faultlock.sim.replay import simulate_replay
 
-    plan, policy, device, seed = task
-    return simulate_replay(plan, policy, device, cost_factor=COST_FACTOR, seed=seed)
+    plan, policy, device, seed, replication = task
+    return simulate_replay(
+        plan, policy, device, cost_factor=COST_FACTOR, seed=seed, varied=replication > 0
+    )
 
 
 def _replay_all(
-    plan: ReplayPlan, policies: list[str], device: Device, seed: int
-) -> dict[str, Replayed]:
-    """Each policy in a process of its own, as many at a time as there are CPUs."""
+    plan: ReplayPlan, policies: list[str], device: Device, seed: int, replications: int = 1
+) -> dict[str, list[Replayed]]:
+    """Each run in a process, as many at a time as there are CPUs; the first is as recorded."""
     import multiprocessing
     import os
     from concurrent.futures import ProcessPoolExecutor
 
-    tasks = [(plan, policy, device, seed) for policy in policies]
+    from faultlock.sim.many import seeds
+
+    numbers = [seed, *seeds(seed, replications)[1:]]
+    tasks = [
+        (plan, policy, device, number, replication)
+        for policy in policies
+        for replication, number in enumerate(numbers)
+    ]
+    found: dict[str, list[Replayed]] = {policy: [] for policy in policies}
     if len(tasks) <= 1:
-        return {policy: _one(task) for policy, task in zip(policies, tasks, strict=True)}
+        for task in tasks:
+            found[task[1]].append(_one(task))
+        return found
     workers = min(len(tasks), os.cpu_count() or 1)
     context = multiprocessing.get_context("spawn")
     with (
         console.progress("replaying") as report,
         ProcessPoolExecutor(workers, mp_context=context) as pool,
     ):
-        found = {}
-        for policy, replayed in zip(policies, pool.map(_one, tasks), strict=True):
-            found[policy] = replayed
-            report(len(found) / len(tasks), policy)
+        for number, (task, replayed) in enumerate(zip(tasks, pool.map(_one, tasks), strict=True)):
+            found[task[1]].append(replayed)
+            report((number + 1) / len(tasks), task[1])
     return found
 
 
@@ -197,9 +217,10 @@ def _document(
     arguments: argparse.Namespace,
     plan: ReplayPlan,
     device: Device,
-    replays: dict[str, Replayed],
+    replays: dict[str, list[Replayed]],
 ) -> dict[str, Any]:
     """The JSON form; what is printed and the page are made of it."""
+    first = {policy: runs[0] for policy, runs in replays.items()}
     return {
         "trace": arguments.trace,
         "device": arguments.device,
@@ -219,21 +240,40 @@ def _document(
                 "threads": [thread.document() for thread in replayed.threads],
                 **replayed.result.document(),
             }
-            for policy, replayed in replays.items()
+            for policy, replayed in first.items()
         },
+        **_intervals(replays, arguments.replications),
     }
 
 
+def _intervals(replays: dict[str, list[Replayed]], replications: int) -> dict[str, Any]:
+    """Policy -> figure -> mean and 95 % interval; nothing for a single replication."""
+    from faultlock.sim.many import interval
+
+    if replications == 1:
+        return {}
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for policy, runs in replays.items():
+        found[policy] = {}
+        for name in TOLERANCES:
+            mean, half = interval(run.figures[name] for run in runs)
+            found[policy][name] = {"mean": mean, "low": mean - half, "high": mean + half}
+    return {"replications": replications, "intervals": found}
+
+
 def _print(arguments: argparse.Namespace, result: dict[str, Any]) -> None:
-    from faultlock.report.replay_page import sentences, thread_rows, total_rows
+    from faultlock.report.replay_page import interval_rows, sentences, thread_rows, total_rows
     from faultlock.report.tables import chain_lines
 
     for sentence in sentences(result):
         console.out(sentence)
     console.out()
     console.out_table(*total_rows(result))
+    if "intervals" in result:
+        console.out(f"\nmeans of {result['replications']} replications, 95 % intervals")
+        console.out_table(*interval_rows(result))
     shown = "all threads" if not arguments.threads else f"the {arguments.threads} most blocked"
-    console.out(f"\nper thread ({shown}; --threads N)")
+    console.out(f"\nper thread ({shown}; --threads N); without policies like the first (2 %)")
     console.out_table(*thread_rows(result, arguments.threads))
     lines = chain_lines(result["policies"], arguments.chains)
     if lines:

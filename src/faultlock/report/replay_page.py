@@ -21,6 +21,7 @@ Result = Mapping[str, Any]
 FAULTS = ("fault", "kernel_fault")
 MOST_THREADS = 50
 RECORDED = "recorded"
+ALIKE = 0.02
 _CALLS = ("fork", "mmap", "mprotect")
 
 
@@ -85,14 +86,40 @@ def most_blocked(result: Result, top: int) -> list[int]:
     return order[:top] if top else order
 
 
+def interval_rows(result: Result) -> Table:
+    """Each policy's mean figures over the replications, with their 95 % intervals."""
+    names = ("elapsed_s", "blocked_s", "major_faults")
+    header = ["policy", *(cell for name in names for cell in (name, "from", "to"))]
+    rows = []
+    for policy, figures in result["intervals"].items():
+        cells = [figures[name][part] for name in names for part in ("mean", "low", "high")]
+        rows.append([policy, *(f"{value:.3f}" for value in cells)])
+    return header, rows
+
+
+def _alike(cells: list[str], base: list[str]) -> bool:
+    """Do all figures differ by at most 2 %?"""
+    for cell, other in zip(cells, base, strict=True):
+        if "-" in (cell, other):
+            if cell != other:
+                return False
+        elif abs(float(cell) - float(other)) > ALIKE * abs(float(other)):
+            return False
+    return True
+
+
 def thread_rows(result: Result, top: int) -> Table:
-    """The most blocked threads (0: all), each as recorded and under every policy."""
+    """The most blocked threads (0: all), each as recorded and under the policies.
+
+    A policy under which a thread does as under the first one (within 2 %) has no row.
+    """
     header = ["thread", "policy", "ended_s", "faults", "blocked_ms", "fault_us_max"]
     header += [f"{kind}_us_max" for kind in _CALLS]
     rows = []
     for number in most_blocked(result, top):
         sources = {RECORDED: result["recorded_threads"][number]}
         sources |= {policy: e["threads"][number] for policy, e in result["policies"].items()}
+        base: list[str] | None = None
         for policy, thread in sources.items():
             operations = thread["operations"]
             faults = sum(operations[kind]["n"] for kind in FAULTS if kind in operations)
@@ -101,7 +128,12 @@ def thread_rows(result: Result, top: int) -> Table:
                 for kind in ("fault", *_CALLS)
             ]
             times = [f"{thread['ended_s']:.3f}", f"{faults}", f"{blocked_us(thread) / 1e3:.3f}"]
-            rows.append([label(thread), policy, *times, *longest])
+            cells = [*times, *longest]
+            if base is not None and _alike(cells, base):
+                continue
+            rows.append([label(thread), policy, *cells])
+            if policy != RECORDED and base is None:
+                base = cells
     return header, rows
 
 
@@ -145,6 +177,9 @@ def replay_page(result: Result, command: str) -> str:
     policies = result["policies"]
     page = html.Page(f"faultlock replay: {printable(result['trace'])}", sentences(result))
     page.add("In total", html.table(*total_rows(result)))
+    if "intervals" in result:
+        runs = f"Means of {result['replications']} replications, 95 % intervals"
+        page.add(runs, html.table(*interval_rows(result)))
     timed = _timed(policies)
     page.add("Latencies", *latency_plots(timed), html.table(*actor_rows(timed)))
     page.add(
@@ -200,6 +235,9 @@ def _device_note(result: Result) -> str:
     return (
         f"Device {result['device']}: {significant(device['latency_us'])} us, "
         f"{significant(device['bandwidth_bytes_per_s'] / 1e6)} MB/s"
-        + ("; a read that was recorded takes as long as it took." if result["device"] == RECORDED
-           else ".")
+        + (
+            "; a read that was recorded takes as long as it took."
+            if result["device"] == RECORDED
+            else "."
+        )
     )

@@ -76,9 +76,14 @@ def simulate_replay(
     costs: str = "qemu-icount",
     cost_factor: float = 1.0,
     seed: int = 1,
+    varied: bool = False,
 ) -> Replayed:
-    """Run the recorded threads under a policy.  Raises FaultlockError, LanguageErrors."""
-    simulation = _prepare(plan, policy, device, scaled(load_costs(costs), cost_factor), seed)
+    """Run the recorded threads under a policy.  Raises FaultlockError, LanguageErrors.
+
+    varied: with recorded times that differ by chance, which the seed decides.
+    """
+    table = scaled(load_costs(costs), cost_factor)
+    simulation = _prepare(plan, policy, device, table, seed, varied)
     finished = advance(simulation, int(simulation.engine.scalars[a.END]))
     result = collect(simulation)
     figures = {**_figures(simulation, plan), **blocked(result)}
@@ -115,7 +120,12 @@ def blocked(result: SimResult) -> dict[str, float]:
 
 
 def _prepare(
-    plan: ReplayPlan, policy: str, device: Device, costs: CostTable, seed: int
+    plan: ReplayPlan,
+    policy: str,
+    device: Device,
+    costs: CostTable,
+    seed: int,
+    varied: bool = False,
 ) -> Simulation:
     program = program_of(policy)
     workload = Workload(
@@ -125,7 +135,7 @@ def _prepare(
         machine=Machine(cpus=plan.cpus),
         device=device,
     )
-    prepared = ReplayBuilder(program, plan, device, costs).build()
+    prepared = ReplayBuilder(program, plan, device, costs, seed if varied else None).build()
     native = compile_native(program, "simulate", prepared.layout)
     engine = a.make_engine(
         memory=prepared.memory,

@@ -20,6 +20,7 @@ from faultlock.workload.schema import Device
 
 RECORDED = "recorded"  # the kind of device whose reads take as long as they took
 _SPARE_VMAS = 4096
+VARIATION = 0.05  # standard deviation of recorded times in further replications
 # What the model charges for a fault on anonymous memory: its work is in the recorded time up to the
 # next event, too, because no event tells the end of such a fault.
 ANONYMOUS_FAULT_COSTS = (
@@ -28,11 +29,20 @@ ANONYMOUS_FAULT_COSTS = (
 
 
 class ReplayBuilder:
-    """The first state of a replay."""
+    """The first state of a replay.
+
+    varied: a seed: every recorded time is another one than it was, by VARIATION; None: none is.
+    """
 
     def __init__(
-        self, program: Program, plan: ReplayPlan, device: Device, costs: CostTable
+        self,
+        program: Program,
+        plan: ReplayPlan,
+        device: Device,
+        costs: CostTable,
+        varied: int | None = None,
     ) -> None:
+        self._random = None if varied is None else np.random.default_rng(varied)
         self.program, self.plan = program, plan
         self._reads_take_as_long = device.kind == RECORDED
         self._fault_ns = sum(costs.costs[name].ns for name in ANONYMOUS_FAULT_COSTS)
@@ -177,6 +187,13 @@ class ReplayBuilder:
         )
         view[:] = values
 
+    def _varied(self, times: Any) -> Any:
+        """Recorded times, ns, as another run of the application might have them."""
+        if self._random is None:
+            return times
+        factors = self._random.normal(1.0, VARIATION, len(times)).clip(0.5, 1.5)
+        return (np.asarray(times) * factors).astype(np.int64).clip(0, 2**31 - 1)
+
     def _known_reads(self) -> None:
         """The times of reads, each operation's one after the other."""
         times = self.plan.known_times
@@ -187,7 +204,7 @@ class ReplayBuilder:
         following = np.arange(2, len(flat) + 2)
         following[first[1:] - 2] = 0
         self._column("index", [index for index, _ in flat], "ReplayRead")
-        self._column("ns", [ns for _, ns in flat], "ReplayRead")
+        self._column("ns", self._varied([ns for _, ns in flat]), "ReplayRead")
         self._column("following", following, "ReplayRead")
         number = self.plan.operations["reads"]
         self._column("first_read", np.where(number > 0, first[number - 1], 0))
@@ -207,7 +224,7 @@ class ReplayBuilder:
                 int(operations["prot"][number]), bool(operations["shared"][number])
             )
         compute_ns = operations["compute_ns"] - round(self._fault_ns) * operations["unseen_faults"]
-        self._column("compute_ns", np.maximum(compute_ns, 0))
+        self._column("compute_ns", self._varied(np.maximum(compute_ns, 0)))
         if self._reads_take_as_long:
             self._known_reads()
         self._column("needs", operations["needs"])
