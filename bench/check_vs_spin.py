@@ -23,8 +23,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from faultlock.check.explore import Limits, Options, explore
 from faultlock.check.judge import check_program
@@ -38,6 +39,9 @@ SCENARIOS = (
     "fault+munmap+mmap", "fault+truncate",
 )
 POLICY = "drop-retry"
+RUNS = 3  # of what takes less than LONG_S; the least counts, for both tools
+LONG_S = 1.0
+Result = TypeVar("Result")
 
 
 def children_s() -> float:
@@ -53,12 +57,28 @@ def pan(folder: Path, flags: list[str]) -> tuple[float, dict[str, float]]:
     subprocess.run(["gcc", "-O3", "-fwrapv", "-w", "-DVECTORSZ=8192", *flags, "-o", "pan", "pan.c"],
                    cwd=folder, check=True)
     compiled = children_s() - started
-    started = children_s()
-    done = subprocess.run(["./pan", "-m2000000", "-E", "-w24"], cwd=folder, capture_output=True,
-                          text=True, check=False)
-    seconds = children_s() - started
+    seconds = math.inf
+    for _ in range(RUNS):
+        started = children_s()
+        done = subprocess.run(["./pan", "-m2000000", "-E", "-w24"], cwd=folder,
+                              capture_output=True, text=True, check=False)
+        seconds = min(seconds, children_s() - started)
+        if seconds > LONG_S:
+            break
     found = re.search(r"([\d.e+]+) states, stored", done.stdout)
     return compiled, {"states": float(found[1]) if found else 0.0, "seconds": seconds}
+
+
+def least_s(work: Callable[[], Result]) -> tuple[float, Result]:
+    """CPU seconds, the least of RUNS (of one when it takes long), and the result."""
+    least = math.inf
+    for _ in range(RUNS):
+        started = time.process_time()
+        result = work()
+        least = min(least, time.process_time() - started)
+        if least > LONG_S:
+            break
+    return least, result
 
 
 def ours_compile_s(name: str) -> float:
@@ -80,12 +100,8 @@ def measure(name: str) -> dict[str, Any]:
     one, none = Options(workers=1), Options(False, False, False, 1, symmetry=False)
     check_program(POLICY, name, native, options=one)  # loads the compiled search
     explore(native, Limits(states=100_000), none)
-    started = time.process_time()
-    check_program(POLICY, name, native, options=one)
-    verdict_s = time.process_time() - started
-    started = time.process_time()
-    full = explore(native, options=none)
-    full_s = time.process_time() - started
+    verdict_s, _ = least_s(lambda: check_program(POLICY, name, native, options=one))
+    full_s, full = least_s(lambda: explore(native, options=none))
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "model.pml").write_text(promela(program))
         spin_compile_s, reduced = pan(Path(folder), ["-DPROPERTIES"])

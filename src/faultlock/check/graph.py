@@ -18,7 +18,7 @@ from faultlock.check.kinds import I64, U8, U16, U32, U64
 from faultlock.check.store import NO_STATE, STATES, Store, state_words, unpack
 
 Array = Any
-UNSEEN = 0
+UNSEEN, DONE = 0, 0xFFFFFFFF  # of Tarjan's numbers
 
 
 @compiled
@@ -167,64 +167,71 @@ def doomed_states(run: Exploration, bad: Array) -> Array:
 
 
 @compiled
-def components(store: Store, alive: U8, component: U32, index: U32, low: U32,
-               stack: U32, call: U32, place: U32, order: U32) -> tuple[int, int]:
+def components(store: Store, alive: U8, component: U32, index: U32, low: U32, stack: U32,
+               call: U32, edge: I64, last: I64, order: U32) -> tuple[int, int]:
     """Strongly connected components of the alive states (Tarjan, without recursion).
 
-    component[row] = number from 1; returns how many, and how many states are alive.  index,
-    low, place: u32 per row, zeroed; stack, call: u32 per state; order: u32 per state, gets the
-    rows by component: each leads only to its own and to earlier ones."""
+    component[row] = number from 1; returns how many, and how many states are alive.  component,
+    index: u32 per row, zeroed; low, stack, call, edge, last: per state; order: u32 per state,
+    gets the rows by component: each leads only to its own and to earlier ones.  An edge costs
+    one look at index: what else belongs to a row is kept beside the stack of calls."""
     count, tops, number, done = 0, 0, 1, 0
     for worker in range(len(store.counters)):
         first = worker * store.region
+        for row in range(first, first + store.counters[worker, STATES]):
+            if not alive[row]:
+                index[row] = DONE
+    for worker in range(len(store.counters)):
+        first = worker * store.region
         for root in range(first, first + store.counters[worker, STATES]):
-            if not alive[root] or index[root] != UNSEEN:
+            if index[root] != UNSEEN:
                 continue
-            depth = 0
-            call[0] = root
-            index[root] = low[root] = number
-            number += 1
-            stack[tops] = root
-            tops += 1
-            while depth >= 0:
-                row = call[depth]
-                if place[row] < store.edge_count[row]:
-                    target = store.edge_target[store.edge_start[row] + place[row]]
-                    place[row] += 1
-                    if target == NO_STATE or not alive[target]:
-                        continue
-                    if index[target] == UNSEEN:
-                        depth += 1
-                        call[depth] = target
-                        index[target] = low[target] = number
-                        number += 1
-                        stack[tops] = target
-                        tops += 1
-                    elif component[target] == 0:
-                        low[row] = min(low[row], index[target])
+            depth, target = -1, root
+            while True:
+                if target >= 0:  # enter it
+                    depth += 1
+                    index[target] = low[depth] = number
+                    number += 1
+                    call[depth] = stack[tops] = target
+                    tops += 1
+                    edge[depth] = store.edge_start[target]
+                    last[depth] = edge[depth] + store.edge_count[target]
+                    target = -1
+                if edge[depth] < last[depth]:
+                    ahead = store.edge_target[edge[depth]]
+                    edge[depth] += 1
+                    mark = DONE if ahead == NO_STATE else index[ahead]
+                    if mark == UNSEEN:
+                        target = ahead
+                    else:
+                        low[depth] = min(low[depth], mark)
                     continue
-                if low[row] == index[row]:
+                if low[depth] == index[call[depth]]:
                     count += 1
                     while True:
                         tops -= 1
-                        component[stack[tops]] = count
-                        order[done] = stack[tops]
+                        member = stack[tops]
+                        component[member] = count
+                        index[member] = DONE
+                        order[done] = member
                         done += 1
-                        if stack[tops] == row:
+                        if member == call[depth]:
                             break
                 depth -= 1
-                if depth >= 0:
-                    low[call[depth]] = min(low[call[depth]], low[row])
+                if depth < 0:
+                    break
+                low[depth] = min(low[depth], low[depth + 1])
     return count, done
 
 
 def find_components(run: Exploration, alive: Array, component: Array) -> tuple[int, Array]:
     """How many components the alive states have, and their rows (see components)."""
-    rows, states = len(run.store.parent), run.states + 1
-    stack, call, order = (np.empty(states, np.uint32) for _ in range(3))
-    index, low, place = (np.zeros(rows, np.uint32) for _ in range(3))
-    count, alive_rows = components(run.store, alive, component, index, low, stack, call, place,
-                                   order)
+    states = run.states + 1
+    low, stack, call, order = (np.empty(states, np.uint32) for _ in range(4))
+    edge, last = (np.empty(states, np.int64) for _ in range(2))
+    index = np.zeros(len(run.store.parent), np.uint32)
+    count, alive_rows = components(run.store, alive, component, index, low, stack, call, edge,
+                                   last, order)
     return count, order[:alive_rows]
 
 

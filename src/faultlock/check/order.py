@@ -17,7 +17,7 @@ import numpy as np
 from faultlock.check.compiled import compiled
 from faultlock.check.exploration import PARALLEL_LEVEL
 from faultlock.check.intrinsics import call_property
-from faultlock.check.kinds import I64, U64
+from faultlock.check.kinds import I64, U8, U64, I64x2
 from faultlock.check.store import NO_STATE, Store, state_words, unpack
 from faultlock.lang.native import CHOICE, ERROR, FAILED, NO_CHOICE
 
@@ -37,6 +37,26 @@ def first_hit(store: Store, rows: I64, address: int, hit: bool, state: U64) -> i
     return -1
 
 
+@compiled
+def next_level(store: Store, before: I64, bounds: I64x2, seen: U8, found: I64) -> int:
+    """Enter the rows of a level, within these bounds, in the order in which the one before leads
+    to them, and their parents; how many.  seen: u8 per row, zero for the rows of the level."""
+    count = 0
+    for row in before:
+        begin = store.edge_start[row]
+        for edge in range(begin, begin + store.edge_count[row]):
+            target = store.edge_target[edge]
+            if target == NO_STATE or seen[target]:
+                continue
+            region = target // store.region
+            if bounds[region, 0] <= target < bounds[region, 1]:
+                seen[target] = 1
+                store.parent[target] = row
+                found[count] = target
+                count += 1
+    return count
+
+
 class Order:
     """Rows by depth, in the order of a single worker; see the module."""
 
@@ -44,6 +64,7 @@ class Order:
         self.run = run
         self._lock = threading.RLock()  # several properties are judged side by side
         self._levels: list[Array] = [np.array([0], np.int64)]
+        self._seen = np.zeros(len(run.store.parent), np.uint8)
 
     def is_given(self, depth: int) -> bool:
         """Whether rows and parents up to a depth are in the order of a single worker already."""
@@ -70,19 +91,10 @@ class Order:
 
     def _next(self, depth: int) -> Array:
         store, before = self.run.store, self.level(depth - 1)
-        counts = store.edge_count[before].astype(np.int64)
-        ends = np.cumsum(counts)
-        edges = np.arange(ends[-1] if len(ends) else 0)
-        edges += np.repeat(store.edge_start[before] - (ends - counts), counts)
-        targets = store.edge_target[edges].astype(np.int64)
-        sources = np.repeat(before, counts)
-        inside = np.zeros(len(targets), bool)
-        for low, high in self._bounds(depth):
-            inside |= (targets >= low) & (targets < high)
-        targets, sources = targets[inside], sources[inside]
-        rows, places = np.unique(targets, return_index=True)
-        store.parent[rows] = sources[places]
-        return rows[np.argsort(places)]
+        bounds = np.array(self._bounds(depth), np.int64)
+        rows = np.empty(int((bounds[:, 1] - bounds[:, 0]).sum()), np.int64)
+        count = next_level(store, before, bounds, self._seen, rows)
+        return rows[:count]
 
     def first(self, number: int, hit: tuple[int, int, int]) -> tuple[int, int, int]:
         """(state, thread, choice) of the finding `number`, of which `hit` is a shallowest."""
