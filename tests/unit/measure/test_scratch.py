@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from faultlock.measure.scratch import mount_points, remove_stale, scratch_folder, stale_folders
+from tests.tools import faultlock
 
 
 def test_a_folder_in_use_is_not_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,6 +26,7 @@ def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
     code = """
 import os, signal, sys
 from faultlock.measure.scratch import scratch_folder
+from tests.tools import faultlock
 with scratch_folder("fuse") as folder:
     (folder / "files").mkdir()
     (folder / "files" / "x").write_text("x")
@@ -56,3 +58,13 @@ def test_what_is_not_ours_is_left_alone(tmp_path: Path) -> None:
 def test_mount_points_are_read_from_the_kernel() -> None:
     assert Path("/proc") in mount_points(Path("/proc"))
     assert mount_points(Path("/proc/self/no-such")) == []
+
+
+def test_doctor_names_it(tmp_path: Path) -> None:
+    left = tmp_path / "faultlock-fuse-x"
+    left.mkdir()
+    os.utime(left, (1, 1))
+    done = faultlock("doctor", environment={"TMPDIR": str(tmp_path)})
+    assert done.returncode == 0, done.stderr
+    (line,) = (line for line in done.stdout.splitlines() if "left behind" in line)
+    assert str(left) in line and "the next measure, probe or reproduce removes it" in line
