@@ -319,11 +319,9 @@ class ThreadState:
         """A folio was inserted into the page cache by this thread."""
         fault = self.fault
         if file < 0:  # metadata of the file system
-            if fault is not None and fault.kind in (FAULT, GUP):
-                if self._waits:
-                    self.touch(now_ns, waits=True)
-                return
-            if fault is None or fault.file >= 0 or fault.blocked_ns:
+            own = fault is not None and fault.kind in (FAULT, GUP) and self._waits
+            more = fault is not None and fault.kind == READ and fault.file < 0
+            if not own and not (more and fault is not None and not fault.blocked_ns):
                 self.begin_fault(READ, now_ns)
             self.touch(now_ns, waits=True)
             return

@@ -13,6 +13,7 @@ from faultlock.sim.replay import Replayed, simulate_replay
 from faultlock.sim.replay_state import ANONYMOUS_FAULT_COSTS
 from faultlock.trace import compact_addresses, residency
 from faultlock.trace.compact_addresses import TABLE, CompactAddresses
+from faultlock.trace.importer import import_text
 from faultlock.trace.replay import plan_replay
 from faultlock.trace.replay_plan import KINDS, ReplayPlan
 from faultlock.workload.distribution import constant
@@ -251,3 +252,66 @@ def test_a_touch_waits_for_the_mapping_of_another_thread(tmp_path: Path) -> None
     replayed = simulate_replay(plan, "drop-retry", DEVICE, cost_factor=0.3)
     assert replayed.errors == {}
     assert replayed.figures["elapsed_s"] > 0.020
+
+
+def test_pages_that_were_mapped_before_the_recording(tmp_path: Path) -> None:
+    """Writes to pages that the process had: no filemap_fault, in a forked child neither."""
+    script = Script()
+    script.call(0, MMAP.format(0, 0x10000, 3, 2, 3), 5, 0x700000)
+    script.fault(50, 0x700000, 0x6)
+    script.file(51, "mm_filemap_fault", "ofs=0")
+    script.fault(100, 0x703000, 0x7)
+    script.event(200, "sys_clone(clone_flags: 0x1200011, newsp: 0, parent_tidptr: 0)")
+    script.event(210, "task_newtask: pid=50 comm=app clone_flags=1200011 oom_score_adj=0")
+    script.event(220, "sys_clone -> 0x32")
+    script.fault(300, 0x704000, 0x7, tid=50)
+    script.fault(400, 0x700000, 0x7, tid=50)
+    plan, replayed = replay(script, tmp_path)
+    assert len(plan.mm_private[0]) == 2  # the first page was touched in the recording
+    assert replayed.figures["filemap_faults"] == plan.recorded["filemap_faults"] == 1
+    assert not replayed.errors
+
+
+def test_replications_vary_the_recorded_times(tmp_path: Path) -> None:
+    script = Script()
+    for at_us in range(0, 100_000, 1000):
+        script.fault(at_us, 0x900000 + at_us // 1000 * 4096, 0x6)
+    script.switch(100_000, 41, "S", 0)
+    plan = plan_replay(script.trace(tmp_path), "script")
+    elapsed = [
+        simulate_replay(plan, "drop-retry", DEVICE, seed=seed, varied=varied).figures["elapsed_s"]
+        for seed, varied in ((1, False), (2, False), (1, True), (2, True), (2, True))
+    ]
+    assert elapsed[0] == elapsed[1]
+    assert elapsed[3] == elapsed[4]
+    assert len({elapsed[0], elapsed[2], elapsed[3]}) == 3
+    assert all(abs(time_s / elapsed[0] - 1) < 0.05 for time_s in elapsed)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [" app-41 ( 40) [000] ..... 0.000300: sched_process_exit: comm=a pid=41 prio=120"],
+        [" app-41 ( 40) [000] ..... 0.000300: task_newtask: pid=41 comm=a clone_flags=4111"],
+        [
+            " a-41 ( 40) [000] ..... 0.000300: sys_munmap(addr: 0x700000, len: 0x7fffffffffff000)",
+            " app-41 ( 40) [000] ..... 0.000310: sys_munmap -> 0x0",
+        ],
+        [
+            " app-41 ( 40) [000] ..... 0.000300: sys_vfork()",
+            " app-41 ( 40) [000] ..... 0.000301: task_newtask: pid=77 comm=a clone_flags=4111 "
+            "oom_score_adj=0",
+            " app-41 ( 40) [000] ..... 0.000310: sys_vfork -> 0x4d",
+        ],
+    ],
+)  # fmt: skip
+def test_damaged_recordings_are_replayed(lines: list[str], tmp_path: Path) -> None:
+    script = Script()
+    script.call(0, MMAP.format(0, 0x10000, 3, 2, 3), 5, 0x700000)
+    script.fault(50, 0x700000, 0x6)
+    script.lines += lines
+    script.fault(400, 0x705000, 0x6)
+    path = tmp_path / "damaged.txt"
+    path.write_text("\n".join(script.lines) + "\n")
+    plan = plan_replay(import_text(path, "6.18").trace, "damaged")
+    assert simulate_replay(plan, "drop-retry", DEVICE).finished

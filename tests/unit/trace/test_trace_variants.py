@@ -199,3 +199,16 @@ def test_map_populate_tells_its_file_before_mmap_returns(tmp_path: Path) -> None
     touched = operations["address"][operations["kind"] == KINDS["kernel_fault"]].tolist()
     assert [touched[0] - calls[0], touched[1] - calls[0]] == [0, 5]
     assert touched[2] - calls[1] == 2
+
+
+def test_trace_cmd_names_the_buffer_when_there_are_several(tmp_path: Path) -> None:
+    def line(name: str, tid: str, _: str, cpu: str, flags: str, time: str, event: str) -> str:
+        return f"my-buffer:  {name:>16}-{tid} {cpu} {time}: {event}"
+
+    path = tmp_path / "trace-cmd.txt"
+    path.write_text(rewritten(line))
+    imported = import_text(path, "6.18")
+    plain = tmp_path / "plain.txt"
+    plain.write_text(FTRACE)
+    assert imported.trace.event_count == import_text(plain, "6.18").trace.event_count
+    assert imported.trace.header.source == "trace-cmd"
