@@ -307,8 +307,8 @@ class ThreadState:
         else:
             own = fault is not None and fault.file == file and not (asked and fault.forced)
             if own and asked and fault is not None and fault.kind == READ and fault.length:
-                # A request elsewhere in the file is another read(2).
-                own = fault.index <= index <= fault.index + fault.length
+                # One read(2) asks up to the same page each time.
+                own = fault.index <= index and index + pages == fault.index + fault.length
         if not own or fault is None:
             fault = self.begin_fault(READ, now_ns)
             fault.file, fault.index, fault.length = file, index, pages
