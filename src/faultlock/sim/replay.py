@@ -166,14 +166,20 @@ def _prepare(
     simulation = Simulation(
         workload, policy, seed, program, prepared, engine, handle, native, step, run, list(KINDS)
     )
-    start_interrupt_thread(handle, step, run, prepared.interrupt)
+    _start(simulation, plan)
+    return simulation
+
+
+def _start(simulation: Simulation, plan: ReplayPlan) -> None:
+    """The interrupt thread, the recorded threads that nobody starts, and the RCU thread."""
+    handle, step, run = simulation.handle, simulation.step, simulation.run
+    start_interrupt_thread(handle, step, run, simulation.prepared.interrupt)
     for number, thread in enumerate(plan.threads, start=1):
         if thread.waits_for_parent:
             start_waiting_thread(handle, step, run, number, (number - 1) % plan.cpus)
         else:
             start_thread(handle, number, (number - 1) % plan.cpus)
     start_waiting_thread(handle, step, run, len(plan.threads) + 1, 0)  # rcu_gp_kthread
-    return simulation
 
 
 def _figures(simulation: Simulation, plan: ReplayPlan) -> dict[str, float]:
