@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from faultlock.check.compiled import compiled
+from faultlock.check.compiled import compiled, inlined
 from faultlock.check.explore import Exploration
 from faultlock.check.fingerprints import FIRST_PROPERTY, eventually_of
 from faultlock.check.intrinsics import call_property
@@ -166,6 +166,16 @@ def doomed_states(run: Exploration, bad: Array) -> Array:
     return bad
 
 
+@inlined
+def pass_over_dead(store: Store, alive: U8, index: U32) -> None:
+    """As if the states that are not alive had been visited."""
+    for worker in range(len(store.counters)):
+        first = worker * store.region
+        for row in range(first, first + store.counters[worker, STATES]):
+            if not alive[row]:
+                index[row] = DONE
+
+
 @compiled
 def components(store: Store, alive: U8, component: U32, index: U32, low: U32, stack: U32,
                call: U32, edge: I64, last: I64, order: U32) -> tuple[int, int]:
@@ -176,11 +186,7 @@ def components(store: Store, alive: U8, component: U32, index: U32, low: U32, st
     gets the rows by component: each leads only to its own and to earlier ones.  An edge costs
     one look at index: what else belongs to a row is kept beside the stack of calls."""
     count, tops, number, done = 0, 0, 1, 0
-    for worker in range(len(store.counters)):
-        first = worker * store.region
-        for row in range(first, first + store.counters[worker, STATES]):
-            if not alive[row]:
-                index[row] = DONE
+    pass_over_dead(store, alive, index)
     for worker in range(len(store.counters)):
         first = worker * store.region
         for root in range(first, first + store.counters[worker, STATES]):
