@@ -176,6 +176,15 @@ def pass_over_dead(store: Store, alive: U8, index: U32) -> None:
                 index[row] = DONE
 
 
+@inlined
+def unwound(stack: U32, tops: int, row: int) -> int:
+    """How high the stack is below a row."""
+    bottom = tops - 1
+    while stack[bottom] != row:
+        bottom -= 1
+    return bottom
+
+
 @compiled
 def components(store: Store, alive: U8, component: U32, index: U32, low: U32, stack: U32,
                call: U32, edge: I64, last: I64, order: U32) -> tuple[int, int]:
@@ -214,15 +223,13 @@ def components(store: Store, alive: U8, component: U32, index: U32, low: U32, st
                     continue
                 if low[depth] == index[call[depth]]:
                     count += 1
-                    while True:
-                        tops -= 1
-                        member = stack[tops]
-                        component[member] = count
-                        index[member] = DONE
-                        order[done] = member
+                    bottom = unwound(stack, tops, call[depth])
+                    for place in range(tops - 1, bottom - 1, -1):
+                        component[stack[place]] = count
+                        index[stack[place]] = DONE
+                        order[done] = stack[place]
                         done += 1
-                        if member == call[depth]:
-                            break
+                    tops = bottom
                 depth -= 1
                 if depth < 0:
                     break
