@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from faultlock.errors import FaultlockError, LimitReached
-from faultlock.trace.address_space import PAGE
+from faultlock.trace.address_space import PAGE, PROT_WRITE
 from faultlock.trace.dependencies import dependencies
 from faultlock.trace.gaps import (
     cpus_seen,
@@ -229,10 +229,13 @@ class _Planner:
             self._rows.append({**_NOTHING, **dropped, "pages": pages})
 
     def _computed_inside(self, row: dict[str, Any]) -> None:
-        """What looks like one read may be many, with computing in between."""
+        """What looks like one read may be many, with computing in between; MAP_POPULATE."""
         inside_ns = row["end_ns"] - row["start_ns"] - row["blocked_ns"] - row["preempted_ns"]
         inside_ns -= _INSERTION_NS * row["pages_added"]
-        if row["kind"] == READ and not row["forced"] and inside_ns > _NOTABLE_NS:
+        counts = row["kind"] == READ and not row["forced"]
+        if row["kind"] in ("mmap", "munmap"):
+            counts = self._readers.populates(row)  # no event tells of anonymous pages
+        if counts and inside_ns > _NOTABLE_NS:
             self._rows.append({**_NOTHING, "kind": 0, "compute_ns": inside_ns})
 
     def _slept(self, ns: int) -> dict[str, int]:
@@ -242,16 +245,13 @@ class _Planner:
 
     def _populate(self, row: dict[str, Any], made: dict[str, int]) -> None:
         """A fault without a trap: the address is where the page is mapped then."""
-        for vma in self._readers.vmas_of[row["mm"], row["file"]]:
-            address = vma.start + row["index"] * PAGE - vma.offset
-            alive = vma.created_ns <= row["start_ns"] and not 0 <= vma.removed_ns < row["start_ns"]
-            if row["inside"] == "mmap":  # MAP_POPULATE: before mmap has returned
-                alive = 0 <= vma.created_ns - row["start_ns"] < _POPULATE_NS
-            if alive and vma.start <= address < vma.end:
-                page, _ = self.spaces.span(row["mm"], address, PAGE)
-                made.update(kind=KINDS["kernel_fault"], address=page, pages=1)
-                made["reads"] = self._reads.of(row) if self._sleeps_are_known else 0
-                return
+        found = self._readers.mapped_at(row)
+        if found is not None:
+            vma, address = found
+            page, _ = self.spaces.span(row["mm"], address, PAGE)
+            write = row["filemap_faults"] > 0 and not row["map_pages"] and vma.prot & PROT_WRITE
+            made.update(kind=KINDS["kernel_fault"], address=page, pages=1, write=int(bool(write)))
+            made["reads"] = self._reads.of(row) if self._sleeps_are_known else 0
 
     def _clone(self, row: dict[str, Any], made: dict[str, int]) -> None:
         child = self.recording.threads[row["child"]]
@@ -297,7 +297,6 @@ class _Planner:
 
 # The model's integers have 31 bits (ns of computing, us of sleeping).
 _LONGEST = 2_000_000_000
-_POPULATE_NS = 10_000_000_000
 _INSERTION_NS = 1000  # of a page into the page cache, with tracing; the model charges its own
 _NOTABLE_NS = 5000
 _RANGE_CALLS = ("mmap", "munmap", "mprotect", "madvise", "mremap")
