@@ -26,8 +26,9 @@ from tests.tools import faultlock, require_tool
 
 IMAGES = {"drop-retry": "drop-retry", "hold": "hold-rfc-v1", "retry-vma": "retry-vma"}
 # Rate and mean may differ by twice the kernel's own run-to-run difference, never by more than 10 %;
-# where two runs agree better than this, by this.
-SMALLEST_TOLERANCE = 0.03
+# where two runs agree better than this, by this: a boot decides where pages lie, for all that runs
+# in it, and fork's own time differs by 5 % between boots (docs/measuring.md).
+SMALLEST_TOLERANCE = 0.08
 LARGEST_TOLERANCE = 0.10
 
 
