@@ -15,9 +15,9 @@ INTRODUCTION = """\
 A workload file says which threads do what beside each other, on which mappings, files, device,
 machine and kernel. The simulator and the C driver, in QEMU and on a host, run the same file.
 `faultlock workloads` lists the shipped ones, `faultlock workloads NAME` prints one to start from,
-`--set KEY=VALUE` changes one key of any of them (`threads.fork=4`: of which there are four threads).
-This page is printed from the schema
-(`scripts/make_reference_workload.py`); `faultlock workloads --keys` prints it too.
+`--set KEY=VALUE` changes one key of any of them (`threads.fork=4`: four of these threads). This
+page is printed from the schema (`scripts/make_reference_workload.py`); `faultlock workloads --keys`
+prints it too.
 
 ## A small one
 
