@@ -133,4 +133,5 @@ def read_folio(folio: Folio):
     Returns: nothing (the kernel: 0)
     Left out: submission errors, AOP_TRUNCATED_PAGE, reads that complete inside ->read_folio
     """
+    create_empty_buffers(folio)
     submit_bio(folio.mapping, folio.index, 1 << folio.order)

@@ -54,6 +54,8 @@ def filemap_map_folio_range(vma: VMA, folio: Folio, address: Address, nr: int) -
             hits += 1
         if not pte_present(vma.vm_mm, address + i):
             set_pte(vma, address + i, folio, PTE_ACCESSED)
+            if TLB == 1:
+                current.pages_mapped += 1
     return hits
 
 
@@ -111,7 +113,8 @@ def filemap_map_pages(start_pgoff: int, end_pgoff: int) -> vm_fault_t:
             folio_unlock(folio)
         folio_put(folio)
         index += nr
-    cpu("map_page", pages)
+    cpu("map_candidate", pages)
+    cpu("map_page", current.pages_mapped)
     hits = mmap_miss_hits(hits, ret != 0)
     mmap_miss_decrease(file, hits)
     emit("MAP_PAGES", start_pgoff, end_pgoff, pages)
@@ -132,6 +135,7 @@ def do_fault_around() -> vm_fault_t:
         vma = current.vmf_vma
         vm_start = vma.vm_start
         vm_end = vma.vm_end
+        current.pages_mapped = 0
     table_start = address - address % PTRS_PER_PTE
     start = max(max(address - address % FAULT_AROUND_PAGES, vm_start), table_start)
     end = min(min(start + FAULT_AROUND_PAGES, vm_end), table_start + PTRS_PER_PTE)

@@ -96,6 +96,7 @@ def folio_ref_sub(folio: Folio, nr: int):
     if folio.refcount == 0:
         assert not folio.locked, "S3 reference balance: a locked folio is freed"
         assert folio.mapping is None, "S3 reference balance: a folio in the page cache is freed"
+        drop_buffers(folio)
         memory_uncharge(1 << folio.order)
         folio_del_lru(folio)
         free(folio)

@@ -8,19 +8,35 @@ def try_to_free_pages() -> int:
     Source: try_to_free_pages, do_try_to_free_pages, mm/vmscan.c, 6.12
     Context: whatever the allocating thread holds; sleeps only for i_mmap_rwsem
     Returns: pages freed
-    Left out: throttle_direct_reclaim, compaction
+    Left out: compaction
     """
     emit("DIRECT_RECLAIM_BEGIN")
     reclaimed = 0
     if LRU == 0:
         reclaimed = shrink_any_folio()
         return reclaimed
+    reclaimed = shrink_priorities(False)
+    if reclaimed == 0 and lruvec.nr_active > 0:
+        reclaimed = shrink_priorities(True)
+    snapshot_refaults()
+    emit("DIRECT_RECLAIM_END", reclaimed)
+    return reclaimed
+
+
+def shrink_priorities(force_deactivate: bool) -> int:
+    """Look at ever larger parts of the lists until 32 pages are free.
+
+    Source: do_try_to_free_pages, mm/vmscan.c, 6.12
+    Context: direct reclaim
+    Returns: pages freed
+    Left out: throttling when there is no progress
+    """
+    reclaimed = 0
     priority = DEF_PRIORITY
     while priority >= 0 and reclaimed < SWAP_CLUSTER_MAX:
-        freed = shrink_lruvec(priority, SWAP_CLUSTER_MAX)
+        freed = shrink_lruvec(priority, SWAP_CLUSTER_MAX - reclaimed, False, force_deactivate)
         reclaimed += freed
         priority -= 1
-    emit("DIRECT_RECLAIM_END", reclaimed)
     return reclaimed
 
 
@@ -38,34 +54,130 @@ def shrink_any_folio() -> int:
     return shrink_folio(folio)
 
 
+# ---- throttling ------------------------------------------------------------------------------------
+
+
+@atomic
+def allow_direct_reclaim() -> bool:
+    """Is more than half of the minimum free?  Otherwise reclaimers wait for kswapd.
+
+    Source: allow_direct_reclaim, mm/vmscan.c, 6.12
+    Context: any
+    Returns: True if so
+    Left out: nodes, kswapd_failures
+    """
+    return zone_free_pages() > WMARK_MIN_PAGES >> 1
+
+
+@atomic
+def throttle_begin() -> bool:
+    """Queue for kswapd if hardly anything is free.
+
+    Source: throttle_direct_reclaim, mm/vmscan.c, 6.12
+    Context: before direct reclaim
+    Returns: True if current must wait
+    Left out: nothing
+    """
+    if ZONE == 0 or lruvec.has_kswapd == 0:
+        return False
+    if allow_direct_reclaim():
+        return False
+    emit("PGSCAN_DIRECT_THROTTLE")
+    wakeup_kswapd()
+    current.wait_woken = False
+    current.wait_next = zone.throttled
+    zone.throttled = current
+    return True
+
+
+def throttle_direct_reclaim():
+    """Wait for kswapd while hardly anything is free.
+
+    Source: throttle_direct_reclaim, mm/vmscan.c, 6.12
+    Context: before direct reclaim, whatever locks are held; killable
+    Returns: nothing
+    Left out: the limit of one second for callers without __GFP_FS
+    """
+    while throttle_begin():
+        wait(current.wait_woken, on=lruvec)
+
+
+@atomic
+def reclaim_throttle_begin() -> bool:
+    """Queue if too many folios are isolated.
+
+    Source: shrink_inactive_list, reclaim_throttle(VMSCAN_THROTTLE_ISOLATED), mm/vmscan.c, 6.12
+    Context: direct reclaim
+    Returns: True if current must wait
+    Left out: the time limit of 20 ms: who puts folios back always wakes
+    """
+    if not too_many_isolated():
+        return False
+    current.wait_woken = False
+    current.wait_next = zone.stalled
+    zone.stalled = current
+    return True
+
+
+@atomic
+def wake_throttled(for_kswapd: bool):
+    """Wake all who wait for kswapd, or all who wait for isolated folios.
+
+    Source: wake_up_all in balance_pgdat and wake_throttle_isolated, mm/vmscan.c, 6.12
+    Context: any
+    Returns: nothing
+    Left out: nothing
+    """
+    thread = zone.throttled if for_kswapd else zone.stalled
+    if for_kswapd:
+        zone.throttled = None
+    else:
+        zone.stalled = None
+    while thread is not None:
+        following = thread.wait_next
+        thread.wait_next = None
+        thread.wait_woken = True
+        thread = following
+
+
+# ---- kswapd ------------------------------------------------------------------------------------------
+
+
 @atomic
 def wakeup_kswapd():
-    """Wake kswapd if it sleeps and free memory is below its low watermark.
+    """Wake kswapd if it sleeps and memory is short.
 
     Source: wakeup_kswapd, mm/vmscan.c, 6.12
     Context: any
     Returns: nothing
-    Left out: nodes, orders
+    Left out: nodes, orders, kswapd_failures
     """
     if lruvec.kswapd is None or KSWAPD_LOW_PAGES == 0:
         return
-    if MEMORY_PAGES - memory.used_pages < KSWAPD_LOW_PAGES:
-        thread = lruvec.kswapd
-        lruvec.kswapd = None
-        thread.wait_woken = True
+    if ZONE == 0 and zone_free_pages() >= KSWAPD_LOW_PAGES:
+        return
+    if pgdat_balanced():
+        return
+    thread = lruvec.kswapd
+    lruvec.kswapd = None
+    thread.wait_woken = True
 
 
 @atomic
 def kswapd_prepare_to_sleep() -> bool:
     """Go to sleep unless memory is short.
 
-    Source: kswapd_try_to_sleep, mm/vmscan.c, 6.12
+    Source: kswapd_try_to_sleep, prepare_kswapd_sleep, mm/vmscan.c, 6.12
     Context: kswapd
     Returns: True if kswapd now sleeps
     Left out: the short first sleep
     """
-    if MEMORY_PAGES - memory.used_pages < KSWAPD_LOW_PAGES:
+    zone.reclaim_active = 0
+    lruvec.has_kswapd = ZONE
+    if zone_free_pages() < KSWAPD_LOW_PAGES:
         return False
+    if ZONE == 1:
+        wake_throttled(True)
     current.wait_woken = False
     lruvec.kswapd = current
     return True
@@ -80,28 +192,48 @@ def pgdat_balanced() -> bool:
     Returns: True if the high watermark is reached
     Left out: zones
     """
-    return MEMORY_PAGES - memory.used_pages >= KSWAPD_HIGH_PAGES
+    return zone_free_pages() >= KSWAPD_HIGH_PAGES + ZONE
+
+
+@atomic
+def kswapd_round_done():
+    """After each round: let throttled reclaimers go on if some memory is free.
+
+    Source: balance_pgdat, mm/vmscan.c, 6.12
+    Context: kswapd
+    Returns: nothing
+    Left out: nothing
+    """
+    if ZONE == 1 and allow_direct_reclaim():
+        wake_throttled(True)
 
 
 def balance_pgdat():
     """Reclaim until the high watermark is reached or nothing more can be had.
 
-    Source: balance_pgdat, mm/vmscan.c, 6.12
+    Source: balance_pgdat, kswapd_shrink_node, mm/vmscan.c, 6.12
     Context: kswapd
     Returns: nothing
     Left out: boosting, kswapd_failures
     """
     priority = DEF_PRIORITY
+    wanted = max(KSWAPD_HIGH_PAGES, SWAP_CLUSTER_MAX)
+    zone.reclaim_active = ZONE
     while priority >= 1:
         if pgdat_balanced():
-            return
-        freed = shrink_lruvec(priority, max(KSWAPD_HIGH_PAGES, SWAP_CLUSTER_MAX))
-        if freed < SWAP_CLUSTER_MAX:
+            break
+        to_scan = lru_scan_target(False, priority)
+        freed = shrink_lruvec(priority, wanted, True, False)
+        kswapd_round_done()
+        if freed == 0 or to_scan < wanted:
             priority -= 1
+    zone.reclaim_active = 0
+    snapshot_refaults()
 
 
+@role
 def kswapd():
-    """Keep memory free, for ever.  Run it as a daemon thread.
+    """Keep memory free, for ever.
 
     Source: kswapd, mm/vmscan.c, 6.12
     Context: a thread without an address space

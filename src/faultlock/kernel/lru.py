@@ -7,6 +7,9 @@ order of insertion, 2 the kernel's inactive and active lists with refault detect
 # Model: folios go to the lists at once (the kernel collects them in per-CPU batches of 31).
 """
 
+FLUSH_TIME_US = 2000000
+GAP_US = 300000  # between two workloads: a flush then finds empty lists
+
 
 @atomic
 def lru_list_add(folio: Folio):
@@ -182,6 +185,72 @@ def folio_mark_accessed(folio: Folio):
 
 
 @atomic
+def lruvec_nr_active() -> int:
+    """How long the active list is, as far as reclaim knows.
+
+    Source: lruvec_page_state, mm/memcontrol.c, 6.12
+    Context: any
+    Returns: pages; with memory cgroups as of the last flush of the statistics
+    Left out: nothing
+    """
+    if ZONE == 1:
+        return lruvec.stat_active
+    return lruvec.nr_active
+
+
+@atomic
+def lruvec_nr_inactive() -> int:
+    """How long the inactive list is, as far as reclaim knows.
+
+    Source: lruvec_page_state, mm/memcontrol.c, 6.12
+    Context: any
+    Returns: pages; with memory cgroups as of the last flush of the statistics
+    Left out: nothing
+    """
+    if ZONE == 1:
+        return lruvec.stat_inactive
+    return lruvec.nr_inactive
+
+
+@atomic
+def flush_memcg_stats():
+    """What was counted on each CPU becomes what lruvec_page_state() says.
+
+    Source: do_flush_stats, mem_cgroup_css_rstat_flush, mm/memcontrol.c, 6.12
+    Context: work item
+    Returns: nothing
+    Left out: readers of memory.stat, who flush too
+    """
+    lruvec.stat_inactive = lruvec.nr_inactive
+    lruvec.stat_active = lruvec.nr_active
+    lruvec.stat_activations = lruvec.activations
+
+
+@role
+def flush_memcg_stats_dwork():
+    """The work item that flushes the statistics of memory cgroups every two seconds.
+
+    Reclaim asks for them only if they are four seconds old, so it may see lists that were long
+    or short two seconds ago.  When the first flush comes is left to chance; until then they are as
+    the workload before this one left them (STALE_ACTIVE_PAGES).
+
+    Source: flush_memcg_stats_dwork, mem_cgroup_flush_stats_ratelimited, mm/memcontrol.c, 6.12
+    Context: work item
+    Returns: nothing
+    Left out: statistics that are late because the CPU is idle (a deferrable timer)
+    """
+    first_us = choose(0, FLUSH_TIME_US, "memcg_flush_us")
+    if first_us < FLUSH_TIME_US - GAP_US:
+        lruvec.stat_active = STALE_ACTIVE_PAGES
+        lruvec.stat_inactive = max(MEMORY_PAGES - STALE_ACTIVE_PAGES, 0)
+    sleep(first_us)
+    while True:
+        flush_memcg_stats()
+        cpu("flush_memcg_stats")
+        sleep(FLUSH_TIME_US)
+
+
+@atomic
 def workingset_eviction(mapping: Mapping, folio: Folio) -> Folio:
     """What is left in the page cache of a folio that reclaim takes away.
 
@@ -212,8 +281,12 @@ def workingset_refault(mapping: Mapping, folio: Folio, index: Index, was_working
         folio.workingset = was_workingset
         return
     distance = (lruvec.nonresident_age - mapping.shadow_age[index]) & AGE_MASK
-    if distance > lruvec.nr_active:
+    emit("WORKINGSET_REFAULT")
+    if distance > lruvec_nr_active():
         return
+    emit("WORKINGSET_ACTIVATE")
+    if ZONE == 1:
+        lruvec.activations = (lruvec.activations + 1) & AGE_MASK
     folio.active = True
     workingset_age_nonresident(1 << folio.order)
     if was_workingset:

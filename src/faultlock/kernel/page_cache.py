@@ -190,7 +190,7 @@ def filemap_create_folio(mapping: Mapping, index: int) -> Folio:
     Left out: orders above the mapping's minimum (write path only)
     """
     start = (index >> mapping.min_order) << mapping.min_order
-    folio = filemap_alloc_folio(start, mapping.min_order)
+    folio = filemap_alloc_folio(start, mapping.min_order, False)
     if folio is None:
         return None
     with atomic:

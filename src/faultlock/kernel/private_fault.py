@@ -26,7 +26,7 @@ def vmf_anon_prepare() -> vm_fault_t:
 
 
 def alloc_private_page() -> bool:
-    """Allocate a page for private memory; reclaim once when memory is short.
+    """Allocate a page for private memory; reclaim when memory is short.
 
     Source: alloc_anon_folio, folio_prealloc, mm/memory.c, 6.12
     Context: fault lock held; may sleep in reclaim
@@ -34,12 +34,7 @@ def alloc_private_page() -> bool:
     Left out: large anonymous folios
     """
     cpu("alloc_page")
-    if memory_charge(1):
-        return True
-    if DIRECT_RECLAIM == 1:
-        try_to_free_pages()
-        return memory_charge(1)
-    return False
+    return alloc_pages(1, False)
 
 
 def do_anonymous_page() -> vm_fault_t:

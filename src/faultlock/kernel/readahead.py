@@ -61,7 +61,7 @@ def page_cache_ra_unbounded(mapping: Mapping, index: int, nr_to_read: int, looka
             position += step
             batch = position
             continue
-        folio = filemap_alloc_folio(position, mapping.min_order)
+        folio = filemap_alloc_folio(position, mapping.min_order, True)
         if folio is None:
             break
         if ra_insert(mapping, folio, position, position == mark):
@@ -162,7 +162,7 @@ def ra_fill_large(file: File, index: int, size: int, mark: int, limit: int, orde
             used = lowest_bit(position)
         while used > mapping.min_order and position + (1 << used) - 1 > limit:
             used -= 1
-        folio = filemap_alloc_folio(position, used)
+        folio = filemap_alloc_folio(position, used, True)
         if folio is None:
             break
         if not ra_insert(mapping, folio, position, position == mark - mark % (1 << used)):

@@ -3,9 +3,6 @@
 
 Direct reclaim runs in the context of whoever allocates, with that thread's locks held; it
 takes neither mmap_lock nor VMA locks itself.
-
-# Model: folios are isolated one at a time (the kernel: 32), so the cost of a batch is the same
-but another thread finds them on the list until their turn comes.
 """
 
 
@@ -113,6 +110,7 @@ def reclaim_keep(folio: Folio, activate: bool):
     """
     if activate and LRU == 2:
         folio.active = True
+        emit("PGACTIVATE")
     folio_unlock(folio)
     folio_putback_lru(folio)
 
@@ -161,6 +159,7 @@ def shrink_folio(folio: Folio) -> int:
         reclaim_keep(folio, True)
         return 0
     cpu("filemap_release_folio")  # 8.3.7
+    cpu("drop_buffers", folio.has_buffers)
     if not __remove_mapping(folio):  # 8.3.8
         reclaim_keep(folio, False)
         return 0
@@ -172,19 +171,58 @@ def shrink_folio(folio: Folio) -> int:
 
 
 @atomic
-def isolate_lru_tail(active: bool) -> Folio:
-    """Isolate the coldest folio of a list.
+def isolate_lru_folios(active: bool, nr_to_scan: int) -> Folio:
+    """Take the coldest folios off a list: nobody else finds them until they are put back.
 
     Source: isolate_lru_folios, mm/vmscan.c, 6.12
     Context: lru_lock
-    Returns: the folio, or None when the list is empty
+    Returns: the first of a chain by lru_next, or None when the list is empty
     Left out: zones, compaction
     """
-    folio = lruvec.active_tail if active else lruvec.inactive_tail
-    if folio is None:
-        return None
-    folio_isolate_lru(folio)
-    return folio
+    first: Folio = None
+    last: Folio = None
+    scanned = 0
+    while scanned < nr_to_scan:
+        folio = lruvec.active_tail if active else lruvec.inactive_tail
+        if folio is None:
+            return first
+        folio_isolate_lru(folio)
+        scanned += folio_nr_pages(folio)
+        if first is None:
+            first = folio
+        else:
+            last.lru_next = folio
+        last = folio
+    return first
+
+
+@atomic
+def isolated_next(folio: Folio) -> Folio:
+    """Take the first folio off a chain of isolated ones.
+
+    Source: list_del in shrink_folio_list, mm/vmscan.c, 6.12
+    Context: folio isolated
+    Returns: the next one, or None
+    Left out: nothing
+    """
+    following = folio.lru_next
+    folio.lru_next = None
+    return following
+
+
+@atomic
+def account_isolated(nr: int):
+    """Count pages that are off the lists (NR_ISOLATED_FILE); wake those who wait for them.
+
+    Source: shrink_inactive_list, shrink_active_list, mm/vmscan.c, 6.12
+    Context: any
+    Returns: nothing
+    Left out: nothing
+    """
+    if ZONE == 1:
+        lruvec.nr_isolated += nr
+        if nr < 0:
+            too_many_isolated()
 
 
 def isolate_any_folio() -> Folio:
@@ -225,15 +263,16 @@ def shrink_active_list(nr_to_scan: int):
     Returns: nothing
     Left out: stripping buffers
     """
-    scanned = 0
-    while scanned < nr_to_scan:
-        folio = isolate_lru_tail(True)
-        if folio is None:
-            return
+    chain = isolate_lru_folios(True, nr_to_scan)
+    account_isolated(nr_to_scan)
+    while chain is not None:
+        folio = chain
+        chain = isolated_next(folio)
         cpu("shrink_folio")
-        scanned += folio_nr_pages(folio)
+        cpu("folio_referenced", 1)
         rotate = folio_referenced_executable(folio)
         deactivate_folio(folio, not rotate)
+    account_isolated(-nr_to_scan)
 
 
 @atomic
@@ -265,9 +304,11 @@ def deactivate_folio(folio: Folio, inactive: bool):
     Returns: nothing
     Left out: nothing
     """
+    emit("PGREFILL")
     if inactive:
         folio.active = False
         folio.workingset = True
+        emit("PGDEACTIVATE")
     folio_putback_lru(folio)
 
 
@@ -280,7 +321,31 @@ def inactive_is_low() -> bool:
     Returns: True if folios should be deactivated
     Left out: the ratio above 1 for more than 1 GiB of page cache
     """
-    return LRU == 2 and lruvec.nr_inactive < lruvec.nr_active
+    return LRU == 2 and lruvec_nr_inactive() < lruvec_nr_active()
+
+
+@atomic
+def may_deactivate() -> bool:
+    """Are active folios to be looked at: too many of them, or pages came back lately?
+
+    Source: prepare_scan_control, mm/vmscan.c, 6.12
+    Context: any
+    Returns: True if so
+    Left out: nothing
+    """
+    return inactive_is_low() or lruvec.stat_activations != lruvec.seen_activations
+
+
+@atomic
+def snapshot_refaults():
+    """Remember that all pages which came back until now were seen.
+
+    Source: snapshot_refaults, mm/vmscan.c, 6.12
+    Context: at the end of direct reclaim and of kswapd's work
+    Returns: nothing
+    Left out: nothing
+    """
+    lruvec.seen_activations = lruvec.stat_activations
 
 
 @atomic
@@ -296,46 +361,79 @@ def lru_scan_target(active: bool, priority: int) -> int:
     return size >> priority
 
 
-def shrink_inactive_list(nr_to_scan: int) -> int:
+@atomic
+def too_many_isolated() -> bool:
+    """Have others taken so many folios off the lists that there is hardly anything left?
+
+    Source: too_many_isolated, wake_throttle_isolated, mm/vmscan.c, 6.12
+    Context: direct reclaim (kswapd does not ask)
+    Returns: True if so; False also wakes those who wait because of it
+    Left out: GFP_NOFS callers, who may isolate more
+    """
+    if lruvec.nr_isolated > lruvec.nr_inactive >> 3:
+        return True
+    wake_throttled(False)
+    return False
+
+
+def shrink_inactive_list(nr_to_scan: int, by_kswapd: bool) -> int:
     """Try to reclaim folios from the tail of the inactive list.
 
     Source: shrink_inactive_list, mm/vmscan.c, 6.12
     Context: any; no lock held
     Returns: pages freed
-    Left out: throttling on isolated, congested or dirty folios
+    Left out: throttling on congested or dirty folios
     """
-    scanned = 0
+    if ZONE == 1 and not by_kswapd:
+        if reclaim_throttle_begin():
+            wait(current.wait_woken, on=lruvec)
+            if too_many_isolated():
+                return 0
     reclaimed = 0
-    while scanned < nr_to_scan:
-        folio = isolate_lru_tail(False)  # 8.3.1
-        if folio is None:
-            break
-        scanned += folio_nr_pages(folio)
+    chain = isolate_lru_folios(False, nr_to_scan)  # 8.3.1
+    account_isolated(nr_to_scan)
+    while chain is not None:
+        folio = chain
+        chain = isolated_next(folio)
+        if by_kswapd:
+            emit("PGSCAN_KSWAPD")
+        else:
+            emit("PGSCAN_DIRECT")
         freed = shrink_folio(folio)
+        if freed > 0:
+            if by_kswapd:
+                emit("PGSTEAL_KSWAPD")
+            else:
+                emit("PGSTEAL_DIRECT")
         reclaimed += freed
+    account_isolated(-nr_to_scan)
     return reclaimed
 
 
-def shrink_lruvec(priority: int, nr_to_reclaim: int) -> int:
+def shrink_lruvec(priority: int, nr_to_reclaim: int, by_kswapd: bool, force_deactivate: bool) -> int:
     """One round over both lists in batches of 32.
 
-    Source: shrink_lruvec, mm/vmscan.c, 6.12
+    Source: shrink_node, shrink_lruvec, mm/vmscan.c, 6.12
     Context: any; no lock held
     Returns: pages freed
-    Left out: proportional scanning of anonymous and file lists
+    Left out: anonymous lists (no swap); slab caches have nothing to free
     """
+    cpu("shrink_node")
+    deactivate = force_deactivate or may_deactivate()
     inactive_left = lru_scan_target(False, priority)
     active_left = lru_scan_target(True, priority)
+    proportional = priority == DEF_PRIORITY and not by_kswapd
     reclaimed = 0
     while inactive_left > 0 or active_left > 0:
         batch = min(active_left, SWAP_CLUSTER_MAX)
         active_left -= batch
-        if batch > 0 and inactive_is_low():
+        if batch > 0 and deactivate:
             shrink_active_list(batch)
         batch = min(inactive_left, SWAP_CLUSTER_MAX)
         inactive_left -= batch
-        freed = shrink_inactive_list(batch)
-        reclaimed += freed
-        if reclaimed >= nr_to_reclaim:
+        if batch > 0:
+            freed = shrink_inactive_list(batch, by_kswapd)
+            reclaimed += freed
+        if reclaimed >= nr_to_reclaim and not proportional:
             break
     return reclaimed

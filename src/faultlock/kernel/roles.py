@@ -96,6 +96,7 @@ class Task(Struct, count=N_THREADS):
     pages_copied: int  # by its last fork
     child_done: Thread  # who waits for the child, or the child when it has exited
     parent_task: Const[Task]  # of a child: its parent's
+    exit_mapping: Const[Mapping]  # of the file whose VMAs a child unlinks when it exits
     start_after_us: Const[int]
     round_number: Const[int]  # under which a whole pass of the loop appears; -1: not
     fuse_request: Request  # the one a server works on
@@ -383,6 +384,9 @@ def child():
         switch_mm(TLB_CHILD + task.thread_count + task.malloc.arena_count)
         cpu("child_exit_base")
         switch_mm(0)
+        if task.exit_mapping is not None:
+            i_mmap_lock_write(task.exit_mapping)  # unlink_file_vma_batch_process
+            i_mmap_unlock_write(task.exit_mapping)
         cpu("child_exit_stack", task.thread_count)
         cpu("child_exit_heap", task.malloc.arena_count)
         parent = task.parent_task

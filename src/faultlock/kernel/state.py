@@ -39,8 +39,14 @@ IO_PAGES: Param = 32  # optimal request size of the device
 MAX_BIO_PAGES: Param = 256  # longest single request
 EXEC_FOLIO_ORDER: Param = 0  # the architecture's; 4 on arm64 with 4 KiB pages
 LRU: Param = 0  # 0: reclaim may choose any folio; 1: one list; 2: active and inactive list
+ZONE: Param = 0  # 1: allocations look at the watermarks of the zone (simulator)
+WMARK_MIN_PAGES: Param = 0  # with this many free pages or fewer an allocation reclaims first
 KSWAPD_LOW_PAGES: Param = 0  # kswapd is woken when fewer pages are free
 KSWAPD_HIGH_PAGES: Param = 0  # and sleeps when as many are
+STALE_ACTIVE_PAGES: Param = 0  # the active list by statistics from before the start
+PCP_BATCH: Param = 0  # pages that the per-CPU list takes from the zone at once
+PCP_HIGH_MIN: Param = 0  # how long the per-CPU list may become, at least
+PCP_HIGH_MAX: Param = 0  # and at most
 FORK_CHILD: Param = 1  # 0: fork does everything but to make the child's address space
 DIRECT_RECLAIM: Param = 0  # 1: an allocation that fails reclaims first (try_to_free_pages)
 TLB: Param = 0  # 1: there is a TLB (simulator)
@@ -187,6 +193,7 @@ class Folio(Struct, count=N_FOLIOS):
     lru: bool  # PG_lru: cleared while reclaim or khugepaged has it isolated
     lru_next: Folio  # towards the tail, the cold end (lists exist when LRU > 0)
     lru_prev: Folio
+    has_buffers: Range[0, ZONE]
     first_waiter: Thread  # Model: a queue per folio for the kernel's 256 hashed queues
     last_waiter: Thread
     # ghost
@@ -218,6 +225,20 @@ class memory(Struct, count=1):
     used_pages: Range[0, MEMORY_PAGES]
 
 
+class zone(Struct, count=1):
+    """The zone's state when ZONE is 1 (kernel: struct zone, struct per_cpu_pages, pg_data_t)."""
+
+    below_high: Range[0, ZONE]  # ZONE_BELOW_HIGH
+    reclaim_active: Range[0, ZONE]  # ZONE_RECLAIM_ACTIVE: kswapd works
+    pcp_count: Range[0, ZONE * 65535]  # free pages on the per-CPU list: not free for the watermarks
+    pcp_high: Range[0, ZONE * 65535]
+    pcp_alloc_factor: Range[0, ZONE * 7]
+    pcp_free_count: Range[0, ZONE * 65535]
+    buffer_heads: Range[0, ZONE * ((1 << 31) - 1)]
+    throttled: Thread  # first of those in pfmemalloc_wait
+    stalled: Thread  # first of those in reclaim_wait[VMSCAN_THROTTLE_ISOLATED]
+
+
 class lruvec(Struct, count=1):
     """The LRU lists of file folios (kernel: struct lruvec) and the thread that keeps them short."""
 
@@ -227,7 +248,14 @@ class lruvec(Struct, count=1):
     active_tail: Folio
     nr_inactive: FolioCount
     nr_active: FolioCount
+    nr_isolated: Range[0, ZONE * ((1 << 31) - 1)]
     nonresident_age: Age
+    activations: Range[0, ZONE * AGE_MASK]  # WORKINGSET_ACTIVATE_FILE
+    stat_inactive: Range[0, ZONE * ((1 << 31) - 1)]  # what lruvec_page_state() says: as of the last flush
+    stat_active: Range[0, ZONE * ((1 << 31) - 1)]
+    stat_activations: Range[0, ZONE * AGE_MASK]
+    seen_activations: Range[0, ZONE * AGE_MASK]  # lruvec.refaults
+    has_kswapd: Range[0, ZONE]
     kswapd: Thread  # asleep until woken (None: no kswapd, or it runs)
 
 
@@ -249,6 +277,7 @@ class Thread(Struct, count=N_THREADS):
     wait_handoff: bool  # rwsem waiter.handoff_set
     # struct vm_fault
     pages_copied: Private[int]  # by its last fork (counted only when TLB is not 0)
+    pages_mapped: Private[Range[0, TLB * 1024]]  # by the fault-around it is in
     vmf_vma: Private[VMA]  # set to None when the fault lock is released: no use after that
     vmf_address: Private[Address]
     vmf_pgoff: Private[Index]

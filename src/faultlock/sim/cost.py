@@ -3,7 +3,8 @@
 
 A cost file is TOML: `[machine]` with the scheduler's constants and `[costs]` with one entry a
 cost: a number of ns, or `{ ns = .., user = true }` (runs in user mode, may be preempted at any
-time), or `{ ns = .., preempt_ns = .. }` (longer than that between two cond_resched() points).
+time), or `{ ns = .., preempt_ns = .. }` (longer than that between two cond_resched() points), or
+`{ ns = .., atomic = true }` (a task that should give way goes on to the next cost).
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from faultlock.errors import FaultlockError
 DATA = Path(__file__).parent / "data"
 MAX_COST_NS = 10_000_000_000
 MAX_FILE_BYTES = 1 << 20
+ATOMIC = -1
 
 
 @dataclass(frozen=True)
 class Cost:
-    """ns for one unit; unit_ns between preemption points (1: user mode, 0: none inside)."""
+    """ns for one unit; unit_ns between preemption points (1: user mode, 0: only at its end,
+    ATOMIC: not even there)."""
 
     ns: float
     unit_ns: int = 0
@@ -105,8 +108,12 @@ def _amount(value: Any, where: str) -> float:
 def _cost(value: Any, where: str) -> Cost:
     if not isinstance(value, dict):
         return Cost(_amount(value, where))
-    unknown = sorted(set(value) - {"ns", "user", "preempt_ns"})
+    unknown = sorted(set(value) - {"ns", "user", "preempt_ns", "atomic"})
     if unknown:
-        raise FaultlockError(f"{where}: unknown key {unknown[0]!r} (keys: ns, user, preempt_ns)")
+        raise FaultlockError(
+            f"{where}: unknown key {unknown[0]!r} (keys: ns, user, preempt_ns, atomic)"
+        )
     unit = 1 if value.get("user") is True else _number(value.get("preempt_ns", 0), where)
+    if value.get("atomic") is True:
+        unit = ATOMIC
     return Cost(_amount(value.get("ns"), where), unit)

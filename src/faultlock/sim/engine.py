@@ -250,7 +250,11 @@ def _burst_done(engine: Engine, step: Step, run: Step, cpu: int) -> None:
     thread = engine.current[cpu]
     if thread == 0:
         _schedule(engine, cpu, 0)
-    elif engine.resched[cpu] and engine.queue_length[cpu] > 0:
+    elif (
+        engine.resched[cpu]
+        and engine.queue_length[cpu] > 0
+        and (engine.burst_unit[cpu] >= 0 or engine.left[thread])
+    ):
         if engine.burst[cpu] > 0:
             engine.left[thread] += engine.burst[cpu]
         update_current(engine, cpu)
@@ -260,7 +264,8 @@ def _burst_done(engine: Engine, step: Step, run: Step, cpu: int) -> None:
         engine.left[thread] = 0
         engine.resched[cpu] = 0
     else:
-        engine.resched[cpu] = 0
+        if engine.burst_unit[cpu] >= 0:
+            engine.resched[cpu] = 0
         _run_thread(engine, step, run, cpu)
 
 

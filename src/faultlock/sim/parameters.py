@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from math import isqrt
+
 from faultlock.sim.memory_plan import Plan
 from faultlock.workload.schema import Threads, Workload
 
@@ -10,10 +12,12 @@ PAGE_BYTES = 4096
 VMA_SPARE = 64  # for mmap, split and the like
 MAX_REFCOUNT = (1 << 31) - 1
 MAX_SIMULATED_CPUS = 1024
-# Memory that no file page gets, when the workload does not say: /proc/meminfo of a guest of 128 MiB
-# under pressure; and what a thread takes (kernel stack, task, page tables, stack, heap).
-KERNEL_SHARE_PAGES = 8_480
-THREAD_PAGES = 10
+# Memory that is not free when the threads start, if the workload does not say: /proc/zoneinfo of a
+# guest of 128 MiB (MEMMAP_SHARE: struct page), and what a thread takes (kernel stack, task, stack).
+KERNEL_SHARE_PAGES = 5_950
+MEMMAP_SHARE = 64
+THREAD_PAGES = 13
+NOT_MANAGED_PAGES = 1_900  # allocated after boot: free and these together are what the zone manages
 
 KINDS = {
     "touch": "TOUCH",
@@ -76,8 +80,45 @@ def memory_pages(workload: Workload) -> int:
         # Above memory.high the charging task reclaims what it took: the lower of the two rules.
         return min(cache.high_bytes or cache.limit_bytes, cache.limit_bytes) // PAGE_BYTES
     threads = sum(group.count for group in workload.threads)
-    kernel = cache.kernel_bytes // PAGE_BYTES or KERNEL_SHARE_PAGES + THREAD_PAGES * threads
-    return max(workload.machine.memory_bytes // PAGE_BYTES - kernel, 1024)
+    pages = workload.machine.memory_bytes // PAGE_BYTES
+    share = KERNEL_SHARE_PAGES + pages // MEMMAP_SHARE + THREAD_PAGES * threads
+    return max(pages - (cache.kernel_bytes // PAGE_BYTES or share), 1024)
+
+
+def zone_parameters(pages: int, cpus: int, stale_active: int = 0) -> dict[str, int]:
+    """Watermarks and per-CPU list of a zone with `pages` free pages at the start.
+
+    Source: init_per_zone_wmark_min, __setup_per_zone_wmarks, zone_batchsize, zone_highsize,
+    mm/page_alloc.c, 6.12.
+    """
+    managed = pages + NOT_MANAGED_PAGES
+    least = min(max(isqrt(managed * 4 * 16), 128), 262_144) // 4
+    step = max(least // 4, managed // 1000)
+    batch = max(min(managed >> 12, 64), 1)
+    batch = (1 << (batch + batch // 2).bit_length() - 1) - 1
+    low = least + step
+    return {
+        "ZONE": 1,
+        "MEMORY_PAGES": pages,
+        "STALE_ACTIVE_PAGES": stale_active,
+        "WMARK_MIN_PAGES": least,
+        "KSWAPD_LOW_PAGES": low,
+        "KSWAPD_HIGH_PAGES": least + 2 * step,
+        "PCP_BATCH": max(batch, 1),
+        "PCP_HIGH_MIN": max(low // cpus, max(batch, 1) << 2),
+        "PCP_HIGH_MAX": min(max(managed // 8 // cpus, max(batch, 1) << 2), 60_000),
+    }
+
+
+def is_short(workload: Workload, plan: Plan) -> bool:
+    """Is there less memory than the files have pages?"""
+    return memory_pages(workload) < sum(pages for pages, _ in plan.caches)
+
+
+def has_kswapd(workload: Workload, plan: Plan) -> bool:
+    """Is it the machine's memory that is short (and not a memory cgroup's)?"""
+    cache = workload.page_cache
+    return is_short(workload, plan) and cache.scope == "memory" and not cache.limit_bytes
 
 
 def parameters_of(workload: Workload, plan: Plan, threads: int, operations: int) -> dict[str, int]:
@@ -87,7 +128,11 @@ def parameters_of(workload: Workload, plan: Plan, threads: int, operations: int)
     absent = sum(m.count for m in workload.mappings if not m.at_start)
     available = memory_pages(workload)
     vcpus = sum(group.count for group in workload.threads if "vcpu" in ops_of(group))
-    short = available < sum(pages for pages, _ in plan.caches)
+    short = is_short(workload, plan)
+    zone = {}
+    if has_kswapd(workload, plan):
+        stale = min(workload.page_cache.stale_active_bytes // PAGE_BYTES, available)
+        zone = zone_parameters(available, workload.machine.cpus, stale)
     device = workload.device
     in_qemu = workload.machine.clock == "shared-instructions"
     return {
@@ -122,4 +167,5 @@ def parameters_of(workload: Workload, plan: Plan, threads: int, operations: int)
         "TLB_FLUSHED_BY_SWITCH": int(in_qemu),
         "N_OPERATIONS": _spare(operations),
         "IO_ERRORS": int(workload.device.error_rate > 0),
+        **zone,
     }

@@ -27,6 +27,20 @@ VMSTAT = {
     "vma_lock_retry": "VMA_LOCK_RETRY",
     "vma_lock_miss": "VMA_LOCK_MISS",
 }
+# Only shown where memory was short: without reclaim all of them are 0.
+VMSTAT_RECLAIM = {
+    "allocstall": "ALLOCSTALL",
+    "pgscan_direct": "PGSCAN_DIRECT",
+    "pgscan_kswapd": "PGSCAN_KSWAPD",
+    "pgsteal_direct": "PGSTEAL_DIRECT",
+    "pgsteal_kswapd": "PGSTEAL_KSWAPD",
+    "pgscan_direct_throttle": "PGSCAN_DIRECT_THROTTLE",
+    "pgactivate": "PGACTIVATE",
+    "pgdeactivate": "PGDEACTIVATE",
+    "pgrefill": "PGREFILL",
+    "workingset_refault_file": "WORKINGSET_REFAULT",
+    "workingset_activate_file": "WORKINGSET_ACTIVATE",
+}
 PLAIN_LOCKS = ("i_rwsem",)
 ROOTS = ("io", "running", "waiting for a CPU", "sleeping", "unknown", "cycle", "own io")
 
@@ -181,6 +195,9 @@ def _vmstat(simulation: Any) -> dict[str, int]:
     found = {
         key: int(counts[names[event], column]) for key, event in VMSTAT.items() if event in names
     }
+    for key, event in VMSTAT_RECLAIM.items():
+        if event in names and counts[names[event], column]:
+            found[key] = int(counts[names[event], column])
     if "IO_SUBMIT" in names:
         found["reads"] = int(counts[names["IO_SUBMIT"], column])
     hung = int(simulation.engine.scalars[a.RUNNING_THREADS])

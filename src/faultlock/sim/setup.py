@@ -16,6 +16,7 @@ from faultlock.sim.parameters import (
     PAGE_BYTES,
     PROC_FILES,
     expanded,
+    has_kswapd,
     ops_of,
     parameters_of,
 )
@@ -59,7 +60,8 @@ class Builder:
             if any(operation.op == "fork" for operation in group.loop)
         ]
         self.workers = int(any("vcpu" in ops_of(group) for group, _, _ in self.threads))
-        total = len(self.threads) + len(self.forking) + self.workers + 2
+        self.kswapd = int(has_kswapd(workload, self.plan))
+        total = len(self.threads) + len(self.forking) + self.workers + 2 * self.kswapd + 2
         n_operations = sum(len(group.loop) for group, _, _ in self.threads)
         known = {
             name: value
@@ -288,6 +290,7 @@ class Builder:
             for group, _, _ in self.threads
         ]
         roles += ["child"] * len(self.forking) + ["workqueue_thread"] * self.workers
+        roles += ["kswapd", "flush_memcg_stats_dwork"] * self.kswapd
         roles += ["rcu_gp_kthread", "interrupt"]
         self.memory = layout.new_state([program.roles[role] for role in roles])
         self.add_files()
@@ -312,12 +315,15 @@ class Builder:
         for position, parent in enumerate(self.forking):
             child = count + position + 1
             self.copy_counts(parent + 1, child)
+            mapping = self.first_mapping(self.threads[parent][0].process)
+            self.set("Task", child, "exit_mapping", mapping)
             names.append(f"child of {names[parent]}")
         for name in rounds:
             if name not in self.actors:
                 self.actors.append(name)
             self.operations.append(SimulatedOperation(name, 0, 0, 0.0))
-        names += ["workqueue"] * self.workers + ["rcu_sched", "interrupt"]
+        names += ["workqueue"] * self.workers + ["kswapd0", "flush_memcg_stats"] * self.kswapd
+        names += ["rcu_sched", "interrupt"]
         return Prepared(layout, self.memory, roles, names, self.operations, self.actors, len(roles))
 
     def add_rounds(self) -> dict[str, int]:
@@ -328,6 +334,13 @@ class Builder:
             if group.round_actor:
                 found.setdefault(group.round_actor, first + len(found))
         return found
+
+    def first_mapping(self, process: str) -> int:
+        """Number of the mapping of a process's first VMA of a file; 0: it has none."""
+        for vma in self.plan.processes[process].vmas:
+            if vma.file:
+                return self.plan.files[vma.file - 1].mapping
+        return 0
 
     def copy_counts(self, parent: int, child: int) -> None:
         """The child's costs depend on the parent's process; child_exits needs the parent."""

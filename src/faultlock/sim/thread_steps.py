@@ -88,7 +88,7 @@ def cut_burst(engine: Engine, cpu: int) -> None:
     if thread == 0 or not engine.resched[cpu] or engine.left[thread]:
         return
     unit = engine.burst_unit[cpu]
-    if unit == 0 or engine.burst[cpu] == 0:
+    if unit <= 0 or engine.burst[cpu] == 0:
         return
     rest = engine.burst[cpu] // unit * unit
     if unit > 1 and rest == engine.burst[cpu]:

@@ -124,3 +124,10 @@ class PageCache:
         "0: the simulator's default",
         minimum=0,
     )
+    stale_active_bytes: int = key(
+        0,
+        "size",
+        "how long the active list is at the start by statistics not flushed since another workload "
+        "ended (the kernel flushes those of memory cgroups every two seconds)",
+        minimum=0,
+    )
