@@ -305,7 +305,7 @@ def test_workloads_command(tmp_path: Path) -> None:
 
 
 def test_runs_of_one_workload_lie_apart() -> None:
-    runs = [
+    runs: Any = [
         {"fork": {**ACTOR, "rate_hz": 90.0, "mean_us": 5.0}, "mmap": ACTOR},
         {"fork": {**ACTOR, "rate_hz": 110.0, "mean_us": 5.0}, "mmap": {"n": 0}},
     ]
