@@ -114,7 +114,9 @@ def may_wait_for_folio():
     Returns: nothing
     Left out: nothing
     """
-    assert (current.vmf_flags & FAULT_FLAG_RETRY_NOWAIT) == 0, "S6 NOWAIT: a RETRY_NOWAIT fault waits for a folio lock"
+    if (current.vmf_flags & FAULT_FLAG_RETRY_NOWAIT) != 0:
+        emit("NOWAIT_SLEEP")
+        assert NOWAIT_STRICT == 0, "S6 NOWAIT: a RETRY_NOWAIT fault waits for a folio lock"
 
 
 def __folio_lock(folio: Folio):

@@ -49,6 +49,7 @@ PCP_HIGH_MIN: Param = 0  # how long the per-CPU list may become, at least
 PCP_HIGH_MAX: Param = 0  # and at most
 FORK_CHILD: Param = 1  # 0: fork does everything but to make the child's address space
 DIRECT_RECLAIM: Param = 0  # 1: an allocation that fails reclaims first (try_to_free_pages)
+NOWAIT_STRICT: Param = 1  # 0: a RETRY_NOWAIT fault that sleeps is counted, no error (simulator)
 TLB: Param = 0  # 1: there is a TLB (simulator)
 DIRTY_EXCEEDED: Param = 0  # 1: writers are throttled (balance_dirty_pages)
 

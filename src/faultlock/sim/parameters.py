@@ -160,6 +160,7 @@ def parameters_of(workload: Workload, plan: Plan, threads: int, operations: int)
         "RWSEM_STEAL": int(workload.kernel.reader_stealing),
         "RWSEM_HANDOFF": int(workload.kernel.reader_stealing),
         "N_HEAPS": 1 + max((len(p.arenas) for p in plan.processes.values()), default=0),
+        "NOWAIT_STRICT": 0,
         "TLB": 1,
         "TLB_SLOTS": 1024,
         "AREA_PAGES": 1024,

@@ -27,8 +27,9 @@ VMSTAT = {
     "vma_lock_retry": "VMA_LOCK_RETRY",
     "vma_lock_miss": "VMA_LOCK_MISS",
 }
-# Only shown where memory was short: without reclaim all of them are 0.
-VMSTAT_RECLAIM = {
+# Only shown where they are not 0: memory was short, or FOLL_NOWAIT did not keep its promise.
+VMSTAT_RARE = {
+    "nowait_sleeps": "NOWAIT_SLEEP",
     "allocstall": "ALLOCSTALL",
     "pgscan_direct": "PGSCAN_DIRECT",
     "pgscan_kswapd": "PGSCAN_KSWAPD",
@@ -195,7 +196,7 @@ def _vmstat(simulation: Any) -> dict[str, int]:
     found = {
         key: int(counts[names[event], column]) for key, event in VMSTAT.items() if event in names
     }
-    for key, event in VMSTAT_RECLAIM.items():
+    for key, event in VMSTAT_RARE.items():
         if event in names and counts[names[event], column]:
             found[key] = int(counts[names[event], column])
     if "IO_SUBMIT" in names:

@@ -337,9 +337,10 @@ static int guest_device(int number)
 {
 	struct device d = { .latency_ns = latency_ns, .queue_depth = 128, .submit_queues = 2,
 			    .size_mib = 65536 };
+	struct device none = { 0 };
 	int fd;
 
-	make_device(number, &d);
+	make_device(number, &d, &none);
 	fd = open(d.name, O_RDWR);
 	if (fd < 0)
 		die(d.name, strerror(errno));
