@@ -51,6 +51,7 @@ def test_bash_completion_is_bash(tmp_path: Path) -> None:
 
 def test_man_page_has_the_verbs_and_exit_codes() -> None:
     page = faultlock("completion", "man").stdout
+    assert "\n.nf\nread the model:\n" in page, "the list of verbs is not filled"
     assert page.startswith('.TH FAULTLOCK "1"')
     for verb in cli.all_verbs():
         assert verb in page

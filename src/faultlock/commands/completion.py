@@ -41,4 +41,14 @@ def _man_page(parser: argparse.ArgumentParser) -> str:
         "version": __version__,
         "manual_title": "faultlock",
     }
-    return str(Manpage(parser, _data=data)).rstrip("\n")
+    return _unfilled(str(Manpage(parser, _data=data)).rstrip("\n"))
+
+
+def _unfilled(page: str) -> str:
+    """The list of verbs as it stands in --help: man would fill its lines."""
+    before, description, rest = page.partition(".SH DESCRIPTION\n")
+    body, section, after = rest.partition("\n.SH")
+    words, gap, verbs = body.partition("\n\n")
+    if not gap:
+        return page
+    return f"{before}{description}{words}{gap}.nf\n{verbs}\n.fi{section}{after}"
