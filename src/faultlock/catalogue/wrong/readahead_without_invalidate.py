@@ -31,7 +31,7 @@ def page_cache_ra_unbounded(mapping: Mapping, index: int, nr_to_read: int, looka
             position += step
             batch = position
             continue
-        folio = filemap_alloc_folio(position, mapping.min_order)
+        folio = filemap_alloc_folio(position, mapping.min_order, True)
         if folio is None:
             break
         if ra_insert(mapping, folio, position, position == mark):
