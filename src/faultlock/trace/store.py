@@ -207,7 +207,7 @@ def read_trace(path: Path) -> Trace:
         else:
             text = "is not a recording (.flt); make one with faultlock record or faultlock import"
         raise FaultlockError(f"{path}: {text}") from None
-    except pa.ArrowException:
+    except (pa.ArrowException, KeyError, ValueError):  # columns are missing, a name is no UTF-8
         raise FaultlockError(
             f"{path}: is not a recording (.flt); make one with faultlock record or faultlock import"
         ) from None
