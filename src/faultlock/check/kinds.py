@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Types of what compiled functions work on, for their annotations.
 
-To mypy they are all `Any`; the translation to machine code reads their names (ELEMENTS).
+To mypy they are all `Any`; the translation to machine code reads their names
+(translate/kinds.py: ANNOTATIONS, ELEMENTS).
 """
 
 from __future__ import annotations
 
 from typing import Any
-
-import numpy as np
 
 Int = Any  # 64 bits with a sign: int, or what comes from an array
 Word = Any  # 64 bits without a sign: np.uint64
@@ -24,16 +23,3 @@ I16 = Any
 I64 = Any
 I64x2 = Any
 I64x3 = Any
-
-ELEMENTS: dict[str, type[np.generic]] = {
-    "U8": np.uint8, "U16": np.uint16, "U32": np.uint32, "U64": np.uint64, "I16": np.int16,
-    "I64": np.int64,
-}
-
-
-def array_type(name: str) -> tuple[str, int] | None:
-    """(element, dimensions) of an annotation; None: it names no array."""
-    element, _, rank = name.partition("x")
-    if element not in ELEMENTS or not (rank or "1").isdigit():
-        return None
-    return element, int(rank or "1")

@@ -26,8 +26,8 @@ from faultlock.check.compiled import (
 )
 from faultlock.check.intrinsics import word_at
 from faultlock.check.kinds import I64, U8, U16, U32, U64, Int, U64x2, Word
-from faultlock.check.text_types import CompiledTextError
 from faultlock.lang.native import load_object
+from faultlock.translate.kinds import CompiledTextError
 
 INTS = st.integers(-(1 << 40), 1 << 40)
 WORDS = st.integers(0, (1 << 64) - 1).map(np.uint64)
@@ -202,7 +202,7 @@ def test_a_part_is_not_called_from_python() -> None:
 
 
 def test_no_function_of_the_checker_is_written_for_nothing() -> None:
-    from faultlock.check.text_module import module_text
+    from faultlock.translate.module import module_text
 
     import_all()
     mine = [each for each in functions.values() if "/faultlock/check/" in each.file]

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from faultlock.sim import arrays as a
 from faultlock.sim.arrays import Engine
 from faultlock.sim.compiled import ENTRY_POINTS, CompiledFunction, compiled, functions
-from faultlock.sim.engine_text import EngineCodeError, module_text
 from faultlock.sim.randoms import next_random, sample, zipf
 from faultlock.sim.records import bucket_of
+from faultlock.translate.kinds import CompiledTextError
+from faultlock.translate.module import module_text
 from tests.unit.sim.small_engine import bare, contended
 
 WORDS = st.integers(-(1 << 40), 1 << 40)
@@ -173,7 +174,7 @@ def _unknown_type(engine: Engine, x: str) -> int:
 def test_what_the_compiler_does_not_know_is_said_with_its_line(
     function: CompiledFunction, what: str
 ) -> None:
-    with pytest.raises(EngineCodeError, match=rf"test_compiled\.py:\d+: .*{what}"):
+    with pytest.raises(CompiledTextError, match=rf"test_compiled\.py:\d+: .*{what}"):
         module_text([function])
 
 

@@ -1,58 +1,59 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Statements of the engine's functions as LLVM IR: one FunctionWriter a function."""
+"""Statements of compiled functions as LLVM IR: one FunctionWriter a function."""
 
 from __future__ import annotations
 
 import ast
 
-from faultlock.sim.compiled import CompiledFunction
-from faultlock.sim.engine_arrays import Value
-from faultlock.sim.engine_text import TYPES, definition, signature_of
-from faultlock.sim.engine_values import ValueWriter
+from faultlock.translate.arrays import ModuleParts, Struct, View
+from faultlock.translate.functions import CompiledFunction
+from faultlock.translate.kinds import NUMBERS, TYPES, ArrayKind, StructKind
+from faultlock.translate.lines import Value
+from faultlock.translate.source import definition
+from faultlock.translate.values import ValueWriter
 
 
 class FunctionWriter(ValueWriter):
     """Translates one function; `callees` are those that it calls."""
 
-    def __init__(self, function: CompiledFunction) -> None:
-        super().__init__(function)
-        self.signature = signature_of(function)
+    declarations = ""  # what the functions of a library call: LLVM IR
+
+    def __init__(self, function: CompiledFunction, module: ModuleParts) -> None:
+        super().__init__(function, module)
+        self.signature = function.signature
         self.node = definition(function)
         self.loops: list[tuple[str, str]] = []  # labels: continue, break
         self.left: set[str] = set()  # break labels that are used
 
     def text(self) -> str:
-        """The definition.  Raises EngineCodeError."""
+        """The definition.  Raises CompiledTextError."""
         for name, kind in self.signature.parameters:
-            if kind == "engine":
-                if name != "engine":
-                    raise self.wrong(self.node, "the parameter of type Engine is called engine")
-                self.names[name] = kind
-                continue
-            self.local(name, kind)
-            self.emit(f"store {TYPES[kind]} %{name}, ptr %{name}.local")
+            if isinstance(kind, StructKind):
+                self.structs[name] = Struct(kind, f"%{name}")
+            elif isinstance(kind, ArrayKind):
+                sizes = tuple(f"%{name}.{size}" for size in range(kind.dimensions))
+                self.views[name] = View(kind.element, f"%{name}", sizes)
+            else:
+                self.local(name, kind)
+                self.emit(f"store {TYPES[kind]} %{name}, ptr %{name}.local")
         self.block(self.node.body)
         if self.signature.result == "none":
             self.end("ret void")
         elif not self.ended:
             raise self.wrong(self.node, f"{self.node.name} may end without a value")
-        parameters = ", ".join(f"{TYPES[kind]} %{name}" for name, kind in self.signature.parameters)
+        passed = ", ".join(f"{TYPES[kind]} %{name}" for name, kind in self.signature.words)
         allocas = "".join(f"  {line}\n" for line in self.head)
         body = "\n".join(self.lines)
+        inline = " alwaysinline" if self.function.inlined else ""
         return (
-            f"define internal fastcc {self.signature.llvm} @{self.function.name}({parameters}) "
-            f"nounwind {{\nentry:\n{allocas}{body}\n}}\n"
+            f"define internal fastcc {self.signature.llvm} @{self.function.name}({passed})"
+            f"{inline} nounwind {{\nentry:\n{allocas}{body}\n}}\n"
         )
 
-    def name(self, node: ast.Name) -> Value:
-        if self.names.get(node.id) == "engine":
-            return Value("engine", "%engine")
-        return super().name(node)
-
     def local(self, name: str, kind: str) -> None:
-        """A local variable of this kind, or an array or row."""
+        """A local number of this kind."""
         self.names[name] = kind
-        self.head.append(f"%{name}.local = alloca {TYPES.get(kind, 'ptr')}")
+        self.head.append(f"%{name}.local = alloca {TYPES[kind]}")
 
     # ---- statements
 
@@ -64,13 +65,16 @@ class FunctionWriter(ValueWriter):
             self.statement(statement)
 
     def statement(self, node: ast.stmt) -> None:
+        """One statement; what may stand there is said in module.py."""
         match node:
             case ast.Expr(value=ast.Constant(value=str())) | ast.Pass():
                 return
             case ast.Expr(value=ast.Call() as call):
                 self.call(call)
-            case ast.Assign(targets=[target]):
-                self.assign(target, node.value)
+            case ast.Assign():
+                self.assign(node)
+            case ast.AnnAssign(value=ast.expr() as value):
+                self.assign_one(node.target, value)
             case ast.AugAssign():
                 self.augmented(node)
             case ast.If():
@@ -89,7 +93,16 @@ class FunctionWriter(ValueWriter):
             case _:
                 raise self.wrong(node)
 
-    def assign(self, target: ast.expr, source: ast.expr) -> None:
+    def assign(self, node: ast.Assign) -> None:
+        """target = source, or a = b = source."""
+        if len(node.targets) == 1:
+            self.assign_one(node.targets[0], node.value)
+            return
+        value = self.value(node.value)
+        for target in node.targets:
+            self.store(target, value)
+
+    def assign_one(self, target: ast.expr, source: ast.expr) -> None:
         """target = source; all values are computed before the first is stored."""
         if not isinstance(target, ast.Tuple):
             if not self.assign_view(target, source):
@@ -105,18 +118,19 @@ class FunctionWriter(ValueWriter):
         if len(values) != len(targets):
             raise self.wrong(source, f"{len(targets)} values are needed")
         for each, value in zip(targets, values, strict=True):
-            self.store(each, value)
+            if not (isinstance(each, ast.Name) and each.id == "_"):
+                self.store(each, value)
 
     def assign_view(self, target: ast.expr, source: ast.expr) -> bool:
         """A local name for an array or row; False when the source is a number."""
-        view = self.view(source) if isinstance(source, ast.Attribute | ast.Subscript) else None
+        view = None
+        if isinstance(source, ast.Attribute | ast.Subscript | ast.Call):
+            view = self.view(source)
         if view is None:
             return False
-        if not isinstance(target, ast.Name) or target.id in self.names:
+        if not isinstance(target, ast.Name) or target.id in (*self.names, *self.views):
             raise self.wrong(target, "a row or array is given a name once")
-        self.local(target.id, "array")
-        self.views[target.id] = (view.field, view.dropped)
-        self.emit(f"store ptr {view.base}, ptr %{target.id}.local")
+        self.views[target.id] = self.sized(view)
         return True
 
     def store(self, target: ast.expr, value: Value) -> None:
@@ -125,8 +139,10 @@ class FunctionWriter(ValueWriter):
             view, address = self.element(target)
             self.store_element(view, address, value, target)
             return
-        if not isinstance(target, ast.Name) or value.kind not in ("int", "word", "bool", "float"):
+        if not isinstance(target, ast.Name) or value.kind not in NUMBERS:
             raise self.wrong(target)
+        if target.id in self.views:
+            raise self.wrong(target, f"{target.id} is an array")
         if target.id not in self.names:
             self.local(target.id, value.kind)
         kind = self.names[target.id]
@@ -148,6 +164,7 @@ class FunctionWriter(ValueWriter):
             raise self.wrong(node)
 
     def branch(self, node: ast.If) -> None:
+        """if, elif, else."""
         then, otherwise, done = self.label(), self.label(), self.label()
         self.end(f"br i1 {self.truth(node.test).text}, label %{then}, label %{otherwise}")
         reached = False
@@ -160,6 +177,7 @@ class FunctionWriter(ValueWriter):
             self.start(done)
 
     def loop(self, node: ast.While) -> None:
+        """while; `while True` ends by break or return only."""
         if node.orelse:
             raise self.wrong(node)
         test, body, done = self.label(), self.label(), self.label()
@@ -179,16 +197,11 @@ class FunctionWriter(ValueWriter):
             self.start(done)
 
     def count_up(self, node: ast.For) -> None:
-        """for name in range(...): the variable keeps its last value, as in Python."""
-        call, target = node.iter, node.target
-        if (
-            node.orelse or not isinstance(target, ast.Name) or not isinstance(call, ast.Call)
-            or ast.unparse(call.func) != "range" or not 1 <= len(call.args) <= 3
-        ):  # fmt: skip
+        """for name in range(...) or in an array: the variable keeps its last value."""
+        target, values = node.target, self.view(node.iter)
+        if node.orelse or not isinstance(target, ast.Name):
             raise self.wrong(node)
-        limits = [self.as_kind(self.value(each), "int", each) for each in call.args[:2]]
-        first, last = limits if len(limits) == 2 else ["0", limits[0]]
-        step = ast.literal_eval(call.args[2]) if len(call.args) == 3 else 1
+        first, last, step = ("0", self.size(values, 0), 1) if values else self.range_of(node)
         test, body, following, done = (self.label() for _ in range(4))
         hidden = f"%{body}.number"
         self.head.append(f"{hidden} = alloca i64")
@@ -199,16 +212,29 @@ class FunctionWriter(ValueWriter):
         on = self.define(f"icmp {'slt' if step > 0 else 'sgt'} i64 {number}, {last}")
         self.end(f"br i1 {on}, label %{body}, label %{done}")
         self.start(body)
-        self.store(target, Value("int", number))
+        value = Value("int", number)
+        if values:
+            value = self.load_element(values, self.shifted(values, number))
+        self.store(target, value)
         self.loops.append((following, done))
         self.block(node.body)
         self.loops.pop()
         self.end(f"br label %{following}")
         self.start(following)
-        more = self.define(f"add i64 {self.define(f'load i64, ptr {hidden}')}, {step}")
+        more = self.define(f"add nsw i64 {self.define(f'load i64, ptr {hidden}')}, {step}")
         self.emit(f"store i64 {more}, ptr {hidden}")
         self.end(f"br label %{test}")
         self.start(done)
+
+    def range_of(self, node: ast.For) -> tuple[str, str, int]:
+        """(first, end, step) of range()."""
+        call = node.iter
+        if (not isinstance(call, ast.Call) or ast.unparse(call.func) != "range"
+                or not 1 <= len(call.args) <= 3):
+            raise self.wrong(node)
+        limits = [self.as_kind(self.value(each), "int", each) for each in call.args[:2]]
+        first, last = limits if len(limits) == 2 else ["0", limits[0]]
+        return first, last, ast.literal_eval(call.args[2]) if len(call.args) == 3 else 1
 
     def leave(self, node: ast.Return) -> None:
         """return."""
@@ -219,7 +245,7 @@ class FunctionWriter(ValueWriter):
             self.end("ret void")
             return
         value = self.value(node.value)
-        if signature.results is None:
+        if not signature.results:
             kind = signature.result
             self.end(f"ret {TYPES[kind]} {self.as_kind(value, kind, node.value)}")
             return

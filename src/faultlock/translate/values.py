@@ -4,39 +4,60 @@
 from __future__ import annotations
 
 import ast
+import operator as operators
+import struct
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from faultlock.check.compiled import CompiledFunction
-from faultlock.check.intrinsics import Intrinsic
-from faultlock.check.text_arrays import ArrayWriter, Value, View, is_literal
-from faultlock.check.text_types import TYPES
+from faultlock.translate.arrays import ArrayWriter, ModuleParts
+from faultlock.translate.functions import CompiledFunction
+from faultlock.translate.kinds import TYPES
+from faultlock.translate.lines import Value, is_literal
+from faultlock.translate.source import resolve
 
 OPERATORS = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.BitAnd: "and", ast.BitOr: "or",
     ast.BitXor: "xor", ast.LShift: "shl", ast.RShift: "ashr",
 }  # fmt: skip
+UNSIGNED = {"ashr": "lshr", "slt": "ult", "sle": "ule", "sgt": "ugt", "sge": "uge"}
+FLOAT_OPERATORS = {ast.Add: "fadd", ast.Sub: "fsub", ast.Mult: "fmul", ast.Div: "fdiv"}
+FOLDED = {"add": operators.add, "sub": operators.sub, "mul": operators.mul,
+          "shl": operators.lshift}
+HELPERS = {ast.FloorDiv: "floor_divide", ast.Mod: "modulo"}  # of the module
+# of whole numbers, of floats
 COMPARISONS = {
-    ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "slt", ast.LtE: "sle", ast.Gt: "sgt", ast.GtE: "sge",
+    ast.Eq: ("eq", "oeq"), ast.NotEq: ("ne", "une"), ast.Lt: ("slt", "olt"),
+    ast.LtE: ("sle", "ole"), ast.Gt: ("sgt", "ogt"), ast.GtE: ("sge", "oge"),
 }  # fmt: skip
-CONVERSIONS = {"np.int64": "int", "int": "int", "np.uint64": "word"}
-
-
-def resolve(function: CompiledFunction, name: str) -> Any:
-    """What a global name of a function stands for; None: nothing."""
-    return function.globals.get(name)
+CONVERSIONS = {
+    "np.int64": "int", "int": "int", "np.uint64": "word", "np.float64": "float", "float": "float",
+}  # fmt: skip
 
 
 class ValueWriter(ArrayWriter):
-    """Writes expressions; the statements are in text_statements.py."""
+    """Writes expressions; the statements are in function_text.py."""
+
+    floats = False  # whether the functions of a library may compute with floats
+
+    def __init__(self, function: CompiledFunction, module: ModuleParts) -> None:
+        super().__init__(function, module)
+        self.names: dict[str, str] = {}  # local number -> kind
+        self.callees: list[CompiledFunction] = []
 
     # ---- values
 
     def value(self, node: ast.expr) -> Value:
-        """A number or truth value."""
+        """A number, truth value or tuple.  Raises CompiledTextError."""
+        value = self.any_value(node)
+        if value.kind == "float" and not self.floats:
+            raise self.wrong(node, f"{ast.unparse(node)!r} is a float")
+        return value
+
+    def any_value(self, node: ast.expr) -> Value:
+        """`value` before its kind is looked at."""
         match node:
             case ast.Constant():
                 return self.constant(node, node.value)
@@ -61,64 +82,75 @@ class ValueWriter(ArrayWriter):
         raise self.wrong(node)
 
     def constant(self, node: ast.AST, found: Any) -> Value:
-        """A literal, or a constant of the module."""
+        """A literal, or a constant of a module."""
         if isinstance(found, bool | np.bool_):
             return Value("bool", "true" if found else "false")
         if isinstance(found, np.uint64):
             return Value("word", str(int(found)))
         if isinstance(found, int | np.integer):
             return Value("int", str(int(found)))
+        if isinstance(found, float):
+            return Value("float", f"0x{struct.unpack('<Q', struct.pack('<d', found))[0]:016X}")
         raise self.wrong(node)
 
     def name(self, node: ast.Name) -> Value:
+        """A local number, or a constant of the module."""
         kind = self.names.get(node.id)
         if kind is None:
             return self.constant(node, resolve(self.function, node.id))
         return Value(kind, self.define(f"load {TYPES[kind]}, ptr %{node.id}.local"))
 
     def attribute(self, node: ast.Attribute) -> Value:
-        """A number of a NamedTuple, or the address of an array: array.ctypes.data."""
-        if ast.unparse(node).endswith(".ctypes.data"):
-            assert isinstance(node.value, ast.Attribute)
-            view = self.view(node.value.value)
+        """A number of a NamedTuple, the address of an array (array.ctypes.data), or a constant
+        of another module."""
+        inner = node.value
+        if node.attr == "data" and isinstance(inner, ast.Attribute) and inner.attr == "ctypes":
+            view = self.view(inner.value)
             if view is not None:
                 return Value("int", self.define(f"ptrtoint ptr {view.base} to i64"))
         found = self.field(node)
-        if not isinstance(found, Value):
-            raise self.wrong(node)
-        return found
-
-    def load(self, node: ast.Subscript) -> Value:
-        """An element of an array, or a size: array.shape[0]."""
-        if isinstance(node.value, ast.Attribute) and node.value.attr == "shape":
-            view = self.view(node.value.value)
-            if view is not None:
-                return Value("int", view.sizes[ast.literal_eval(node.slice)])
-        return self.load_element(*self.element(node))
+        if isinstance(found, Value):
+            return found
+        return self.constant(node, resolve(self.function, ast.unparse(node)))
 
     def binary(self, node: ast.AST, left: Value, operator: ast.operator, right: Value) -> Value:
-        """left operator right; with a word both are words."""
+        """left operator right; with a word both are words, with a float both are floats."""
+        if isinstance(operator, ast.Pow | ast.Div) or "float" in (left.kind, right.kind):
+            return self.float_binary(node, left, operator, right)
         kind = "word" if "word" in (left.kind, right.kind) else "int"
         one, two = self.as_kind(left, kind, node), self.as_kind(right, kind, node)
-        if isinstance(operator, ast.FloorDiv | ast.Mod) and kind == "int":
-            helper = "floor_divide" if isinstance(operator, ast.FloorDiv) else "modulo"
+        helper, name = HELPERS.get(type(operator)), OPERATORS.get(type(operator))
+        if helper and kind == "int":
             return Value("int", self.define(f"call fastcc i64 @{helper}(i64 {one}, i64 {two})"))
-        if type(operator) not in OPERATORS:
+        if name is None:
             raise self.wrong(node)
-        name = OPERATORS[type(operator)]
-        if kind == "word" and name == "ashr":
-            name = "lshr"
-        if is_literal(one) and is_literal(two) and name in ("add", "sub", "mul", "shl"):
-            folded = {"add": int(one) + int(two), "sub": int(one) - int(two),
-                      "mul": int(one) * int(two), "shl": int(one) << min(int(two) & 63, 63)}[name]
-            if abs(folded) < 1 << 63:
+        if is_literal(one) and is_literal(two):
+            folded = folded_literal(name, int(one), int(two))
+            if folded is not None:
                 return Value(kind, str(folded))
+        if kind == "word":
+            name = UNSIGNED.get(name, name)
         return Value(kind, self.define(f"{name} i64 {one}, {two}"))
 
+    def float_binary(self, node: ast.AST, left: Value, operator: ast.operator,
+                     right: Value) -> Value:
+        """left operator right, of floats; / and ** of whole numbers are floats, too."""
+        one, two = self.as_kind(left, "float", node), self.as_kind(right, "float", node)
+        if isinstance(operator, ast.Pow):
+            power = self.define(f"call double @llvm.pow.f64(double {one}, double {two})")
+            return Value("float", power)
+        name = FLOAT_OPERATORS.get(type(operator))
+        if name is None:
+            raise self.wrong(node)
+        return Value("float", self.define(f"{name} double {one}, {two}"))
+
     def unary(self, node: ast.UnaryOp) -> Value:
+        """not x, -x, ~x."""
         if isinstance(node.op, ast.Not):
             return Value("bool", self.define(f"xor i1 {self.truth(node.operand).text}, true"))
         value = self.value(node.operand)
+        if isinstance(node.op, ast.USub) and value.kind == "float":
+            return Value("float", self.define(f"fneg double {value.text}"))
         if isinstance(node.op, ast.USub) and value.kind == "int":
             return self.binary(node, Value("int", "0"), ast.Sub(), value)
         if isinstance(node.op, ast.Invert) and value.kind in ("int", "word"):
@@ -182,17 +214,23 @@ class ValueWriter(ArrayWriter):
 
     def one_comparison(self, node: ast.AST, left: Value, operator: ast.cmpop,
                        right: Value) -> Value:
-        name = COMPARISONS.get(type(operator))
-        if name is None:
+        """left operator right.  An int and a word are compared for equality only: which of them
+        is less depends on how the bits are read."""
+        if type(operator) not in COMPARISONS:
             raise self.wrong(node)
-        if left.kind == right.kind == "bool":
+        name, float_name = COMPARISONS[type(operator)]
+        kinds = (left.kind, right.kind)
+        if "float" in kinds:
+            one, two = self.as_kind(left, "float", node), self.as_kind(right, "float", node)
+            return Value("bool", self.define(f"fcmp {float_name} double {one}, {two}"))
+        if kinds == ("bool", "bool"):
             return Value("bool", self.define(f"icmp {name} i1 {left.text}, {right.text}"))
-        if {left.kind, right.kind} == {"int", "word"} and name in ("eq", "ne"):
+        if set(kinds) == {"int", "word"} and name in ("eq", "ne"):
             return Value("bool", self.define(f"icmp {name} i64 {left.text}, {right.text}"))
-        kind = "word" if "word" in (left.kind, right.kind) else "int"
+        kind = "word" if "word" in kinds else "int"
         one, two = self.as_kind(left, kind, node), self.as_kind(right, kind, node)
         if kind == "word":
-            name = name.replace("s", "u", 1) if name[0] == "s" else name
+            name = UNSIGNED.get(name, name)
         return Value("bool", self.define(f"icmp {name} i64 {one}, {two}"))
 
     def choice(self, node: ast.IfExp) -> Value:
@@ -215,9 +253,13 @@ class ValueWriter(ArrayWriter):
     # ---- calls
 
     def call(self, node: ast.Call) -> Value:
+        """A call; its value is of kind none when it gives none."""
         name = ast.unparse(node.func)
         if node.keywords:
             raise self.wrong(node)
+        special = self.special_call(node, name)
+        if special is not None:
+            return special
         if name in CONVERSIONS and len(node.args) == 1:
             return self.converted(node, CONVERSIONS[name])
         if name in ("min", "max") and len(node.args) == 2:
@@ -225,54 +267,49 @@ class ValueWriter(ArrayWriter):
             return Value("int", self.define(f"call i64 @llvm.s{name}.i64(i64 {one}, i64 {two})"))
         if name == "len" and len(node.args) == 1:
             view = self.view(node.args[0])
-            if view is None:
-                raise self.wrong(node)
-            return Value("int", view.sizes[0])
+            if view is not None:
+                return Value("int", self.size(view, 0))
         callee = resolve(self.function, name)
-        if isinstance(callee, Intrinsic):
-            return self.call_intrinsic(node, callee)
         if not isinstance(callee, CompiledFunction):
             raise self.wrong(node)
         return self.call_function(node, callee)
 
+    def special_call(self, node: ast.Call, name: str) -> Value | None:
+        """A call of something that only one library has; None: it is none."""
+        return None
+
     def converted(self, node: ast.Call, kind: str) -> Value:
-        """np.int64(x) and np.uint64(x): the same bits."""
+        """np.int64(x) and the like; between int and word the bits stay."""
         value = self.value(node.args[0])
-        if value.kind in ("int", "word"):
+        if {value.kind, kind} == {"word", "int"}:
             return Value(kind, value.text)
+        if (value.kind, kind) == ("float", "int"):
+            return Value(kind, self.define(f"fptosi double {value.text} to i64"))
+        if (value.kind, kind) == ("word", "float"):
+            return Value(kind, self.define(f"uitofp i64 {value.text} to double"))
         return Value(kind, self.as_kind(value, kind, node))
 
-    def call_intrinsic(self, node: ast.Call, callee: Intrinsic) -> Value:
-        """A call of a function that is written in LLVM IR."""
-        if len(node.args) != len(callee.parameters):
-            raise self.wrong(node, f"{callee.name} takes {len(callee.parameters)} arguments")
-        operands = [f"i64 {self.as_kind(self.value(each), kind, each)}"
-                    for each, kind in zip(node.args, callee.parameters, strict=True)]
-        text = f"@{callee.name}({', '.join(operands)})"
-        if callee.result == "none":
-            self.emit(f"call void {text}")
-            return Value("none")
-        return Value(callee.result, self.define(f"call i64 {text}"))
+    def operands(self, node: ast.Call, name: str, kinds: Sequence[str]) -> list[str]:
+        """The arguments as numbers of these kinds."""
+        self.need_arguments(node, name, len(kinds))
+        return [self.as_kind(self.value(each), kind, each)
+                for each, kind in zip(node.args, kinds, strict=True)]
+
+    def need_arguments(self, node: ast.Call, name: str, count: int) -> None:
+        """Raises CompiledTextError: there are more or fewer."""
+        if len(node.args) != count:
+            raise self.wrong(node, f"{name} takes {count} arguments")
 
     def call_function(self, node: ast.Call, callee: CompiledFunction) -> Value:
         """A call of another compiled function."""
         signature = callee.signature
-        if len(node.args) != len(signature.parameters):
-            raise self.wrong(node, f"{callee.name} takes {len(signature.parameters)} arguments")
+        self.need_arguments(node, callee.name, len(signature.parameters))
         operands: list[str] = []
         for each, (_, kind) in zip(node.args, signature.parameters, strict=True):
             if isinstance(kind, str):
                 operands.append(f"{TYPES[kind]} {self.as_kind(self.value(each), kind, each)}")
-            elif isinstance(kind, tuple):
-                view = self.view(each)
-                if view is None or (view.element, len(view.sizes)) != kind:
-                    raise self.wrong(each, f"{ast.unparse(each)!r} is no array {kind}")
-                operands += [f"ptr {view.base}", *(f"i64 {size}" for size in view.sizes)]
             else:
-                struct = self.struct(each)
-                if struct is None or struct.type is not kind:
-                    raise self.wrong(each, f"{ast.unparse(each)!r} is no {kind.python.__name__}")
-                operands.append(f"ptr {struct.base}")
+                operands += self.passed(each, kind)
         self.callees.append(callee)
         text = f"call fastcc {signature.llvm} @{callee.name}({', '.join(operands)})"
         if signature.result == "none":
@@ -288,4 +325,9 @@ class ValueWriter(ArrayWriter):
         return Value("tuple", parts=parts)
 
 
-__all__ = ["ValueWriter", "View", "resolve"]
+def folded_literal(name: str, one: int, two: int) -> int | None:
+    """The result of an operator of LLVM on two literals; None: it is left to LLVM."""
+    if name not in FOLDED or (name == "shl" and not 0 <= two < 64):
+        return None
+    result: int = FOLDED[name](one, two)
+    return result if abs(result) < 1 << 63 else None
