@@ -135,15 +135,3 @@ def fuse_server():
             run_operation(task, operation)
             cpu("user_loop")
             operation = operation.next_operation
-
-
-@role
-def workqueue_thread():
-    """The worker of KVM's asynchronous faults.
-
-    Source: none (see kvm_worker)
-    Context: kernel thread
-    Returns: never
-    Left out: nothing
-    """
-    kvm_worker()
