@@ -78,7 +78,7 @@ def throttle_begin() -> bool:
     Returns: True if current must wait
     Left out: nothing
     """
-    if ZONE == 0 or lruvec.has_kswapd == 0:
+    if ZONE == 0:
         return False
     if allow_direct_reclaim():
         return False
@@ -173,7 +173,6 @@ def kswapd_prepare_to_sleep() -> bool:
     Left out: the short first sleep
     """
     zone.reclaim_active = 0
-    lruvec.has_kswapd = ZONE
     if zone_free_pages() < KSWAPD_LOW_PAGES:
         return False
     if ZONE == 1:

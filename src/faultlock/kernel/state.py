@@ -256,7 +256,6 @@ class lruvec(Struct, count=1):
     stat_active: Range[0, ZONE * ((1 << 31) - 1)]
     stat_activations: Range[0, ZONE * AGE_MASK]
     seen_activations: Range[0, ZONE * AGE_MASK]  # lruvec.refaults
-    has_kswapd: Range[0, ZONE]
     kswapd: Thread  # asleep until woken (None: no kswapd, or it runs)
 
 

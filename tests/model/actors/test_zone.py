@@ -84,7 +84,6 @@ def test_kswapd_is_woken_below_the_low_watermark_and_works_up_to_the_high_one() 
 
 def test_hardly_anything_free_makes_reclaimers_wait_for_kswapd() -> None:
     s = zone("throttle_direct_reclaim()\n    kswapd_round_done()")
-    s.put("lruvec", 1, "has_kswapd", 1)
     use(s, 20)
     assert s.run(2).startswith("throttle_direct_reclaim: wait")
     assert s.get("zone", 1, "throttled") == 2
