@@ -200,16 +200,14 @@ def __alloc_pages_direct_reclaim(nr: int) -> bool:
     return get_page_from_freelist(nr, WMARK_MIN_PAGES)
 
 
-def alloc_pages(nr: int, no_retry: bool) -> bool:
-    """Take nr pages; when memory is short, reclaim first.
+def __alloc_pages_slowpath(nr: int, no_retry: bool) -> bool:
+    """Memory is short: reclaim and try again.
 
-    Source: __alloc_pages_slowpath, should_reclaim_retry, mm/page_alloc.c, 6.12
-    Context: may sleep in reclaim, uninterruptible, whatever locks are held
+    Source: __alloc_pages_slowpath, should_reclaim_retry, mm/page_alloc.c; try_charge_memcg, mm/memcontrol.c, 6.12
+    Context: an attempt without reclaim failed; may sleep in reclaim, uninterruptible, whatever locks are held
     Returns: True if there are pages
-    Left out: compaction, the OOM killer
+    Left out: compaction, the OOM killer; more than one attempt of a memory cgroup (ZONE 0)
     """
-    if memory_charge(nr):
-        return True
     if DIRECT_RECLAIM == 0:
         return False
     if ZONE == 0:
@@ -223,6 +221,19 @@ def alloc_pages(nr: int, no_retry: bool) -> bool:
             return False
         tries += 1
     return False
+
+
+def alloc_pages(nr: int, no_retry: bool) -> bool:
+    """Take nr pages; when memory is short, reclaim first.
+
+    Source: __alloc_pages_noprof, mm/page_alloc.c, 6.12
+    Context: may sleep in reclaim, uninterruptible, whatever locks are held
+    Returns: True if there are pages
+    Left out: nothing
+    """
+    if memory_charge(nr):
+        return True
+    return __alloc_pages_slowpath(nr, no_retry)
 
 
 # ---- folios ---------------------------------------------------------------------------------------------
@@ -272,13 +283,8 @@ def filemap_alloc_folio(index: int, order: int, no_retry: bool) -> Folio:
     cpu("filemap_alloc_folio", 1 << order)
     folio = folio_alloc(index, order)
     if folio is None:
-        if DIRECT_RECLAIM == 1:
-            if ZONE == 0:
-                try_to_free_pages()
-                folio = folio_alloc(index, order)
-            else:
-                if alloc_pages(1 << order, no_retry):
-                    folio = folio_from_pages(index, order)
+        if __alloc_pages_slowpath(1 << order, no_retry):
+            folio = folio_from_pages(index, order)
     return folio
 
 
