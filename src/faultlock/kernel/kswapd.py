@@ -73,7 +73,7 @@ def allow_direct_reclaim() -> bool:
 def throttle_begin() -> bool:
     """Queue for kswapd if hardly anything is free.
 
-    Source: throttle_direct_reclaim, mm/vmscan.c, 6.12
+    Source: wait_event_killable in throttle_direct_reclaim, mm/vmscan.c, 6.12
     Context: before direct reclaim
     Returns: True if current must wait
     Left out: nothing
@@ -82,7 +82,6 @@ def throttle_begin() -> bool:
         return False
     if allow_direct_reclaim():
         return False
-    emit("PGSCAN_DIRECT_THROTTLE")
     wakeup_kswapd()
     current.wait_woken = False
     current.wait_next = zone.throttled
@@ -90,16 +89,46 @@ def throttle_begin() -> bool:
     return True
 
 
-def throttle_direct_reclaim():
+@atomic
+def throttle_forget():
+    """Leave the queue of those who wait for kswapd.
+
+    Source: finish_wait in throttle_direct_reclaim, mm/vmscan.c, 6.12
+    Context: a fatal signal ended the wait
+    Returns: nothing
+    Left out: nothing
+    """
+    thread = zone.throttled
+    if thread == current:
+        zone.throttled = current.wait_next
+    else:
+        while thread is not None and thread.wait_next != current:
+            thread = thread.wait_next
+        if thread is not None:
+            thread.wait_next = current.wait_next
+    current.wait_next = None
+
+
+def throttle_direct_reclaim() -> bool:
     """Wait for kswapd while hardly anything is free.
 
     Source: throttle_direct_reclaim, mm/vmscan.c, 6.12
-    Context: before direct reclaim, whatever locks are held; killable
-    Returns: nothing
+    Context: before direct reclaim, whatever locks are held; sleeps, killable
+    Returns: True if a fatal signal ended the wait: no reclaim then
     Left out: the limit of one second for callers without __GFP_FS
     """
-    while throttle_begin():
-        wait(current.wait_woken, on=lruvec)
+    if current.fatal_signal_pending:
+        return False
+    if not throttle_begin():
+        return False
+    emit("PGSCAN_DIRECT_THROTTLE")
+    while True:
+        wait(current.wait_woken, killable, on=lruvec)
+        if not current.wait_woken:
+            throttle_forget()
+            return True
+        if not throttle_begin():
+            return current.fatal_signal_pending
 
 
 @atomic

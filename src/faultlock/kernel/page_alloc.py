@@ -192,8 +192,8 @@ def __alloc_pages_direct_reclaim(nr: int) -> bool:
     Left out: highatomic reserves, memory pressure stall accounting
     """
     emit("ALLOCSTALL")
-    throttle_direct_reclaim()
-    try_to_free_pages()
+    if not throttle_direct_reclaim():
+        try_to_free_pages()
     if get_page_from_freelist(nr, WMARK_MIN_PAGES):
         return True
     drain_all_pages()

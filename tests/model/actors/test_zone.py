@@ -93,6 +93,32 @@ def test_hardly_anything_free_makes_reclaimers_wait_for_kswapd() -> None:
     assert not s.run(2).startswith("throttle_direct_reclaim: wait")
 
 
+def test_waiting_again_for_kswapd_is_counted_once() -> None:
+    s = zone("throttle_direct_reclaim()\n    wake_throttled(True)")
+    use(s, 20)
+    for _ in range(2):
+        assert s.run(2).startswith("throttle_direct_reclaim: wait")
+        s.machine.call("wake_throttled", 1)
+    use(s, 21)
+    s.run(2)
+    assert s.get("zone", 1, "throttled") == 0
+    assert len(s.events_of("PGSCAN_DIRECT_THROTTLE")) == 1
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_fatal_signal_ends_the_wait_for_kswapd(others: int) -> None:
+    s = zone("throttle_direct_reclaim()\n    send_sigkill(current)")
+    use(s, 20)
+    assert s.run(2).startswith("throttle_direct_reclaim: wait")
+    if others:
+        s.put("zone", 1, "throttled", 1)
+        s.put("Thread", 1, "wait_next", 2)
+    s.put("Thread", 2, "fatal_signal_pending", 1)
+    assert not s.run(2).startswith("throttle_direct_reclaim: wait")
+    assert s.get("zone", 1, "throttled") == (1 if others else 0), "it left the queue"
+    assert s.get("Thread", 1, "wait_next") == 0
+
+
 def test_too_many_isolated_folios_stop_a_reclaimer_until_some_are_back() -> None:
     s = zone("shrink_inactive_list(32, False)")
     s.put("lruvec", 1, "nr_isolated", 32)
