@@ -7,7 +7,7 @@ import ast
 
 from faultlock.check.intrinsics import DECLARATIONS, Intrinsic, intrinsics
 from faultlock.translate.function_text import FunctionWriter
-from faultlock.translate.lines import Value
+from faultlock.translate.operands import Value
 from faultlock.translate.source import resolve
 
 

@@ -204,7 +204,7 @@ class Writer(TextWriter):
         decided = "true" if operator == "or" else "false"
         if first in ("true", "false"):
             return first if first == decided else self.test(right)
-        before, more, done = self.block, self.name("more"), self.name("done")
+        before, more, done = self.block, self.fresh("more"), self.fresh("done")
         self.branch(first, *((done, more) if operator == "or" else (more, done)))
         self.start(more)
         second = self.test(right)
@@ -218,7 +218,7 @@ class Writer(TextWriter):
         test = self.test(expression.test)
         if test in ("true", "false"):
             return self.value(expression.then if test == "true" else expression.otherwise)
-        labels = [self.name(stem) for stem in ("then", "else", "done")]
+        labels = [self.fresh(stem) for stem in ("then", "else", "done")]
         self.branch(test, labels[0], labels[1])
         pairs = []
         for label, side in zip(labels, (expression.then, expression.otherwise), strict=False):
@@ -240,7 +240,7 @@ class Writer(TextWriter):
         failed = self.define(f"icmp ne i32 {status}, 0")
         if not self.ended:
             self.propagated.append((status, self.block))
-            go_on = self.name("ok")
+            go_on = self.fresh("ok")
             self.end(f"br i1 {failed}, label %propagate, label %{go_on}, !prof !2")
             self.start(go_on)
         return self.define(f"extractvalue {{ i64, i32 }} {result}, 0")

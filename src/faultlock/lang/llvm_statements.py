@@ -100,7 +100,7 @@ class BodyWriter(Writer):
         if test in ("true", "false"):
             self.statements(then if test == "true" else otherwise)
             return
-        labels = [self.name(stem) for stem in ("then", "else", "endif")]
+        labels = [self.fresh(stem) for stem in ("then", "else", "endif")]
         self.branch(test, labels[0], labels[1] if otherwise else labels[2])
         reached = not otherwise
         for label, body in ((labels[0], then), (labels[1], otherwise)):
@@ -116,8 +116,8 @@ class BodyWriter(Writer):
 
     def while_(self, loop: ir.While) -> None:
         """A loop with a bound on its rounds."""
-        again, body, done = (self.name(stem) for stem in ("again", "body", "done"))
-        rounds = "%" + self.name("rounds")
+        again, body, done = (self.fresh(stem) for stem in ("again", "body", "done"))
+        rounds = "%" + self.fresh("rounds")
         if self.checks:
             self.head.append(f"  {rounds} = alloca i64")
             self.emit(f"store i64 0, ptr {rounds}, align 8")
@@ -287,7 +287,7 @@ class StepWriter(BodyWriter):
         test = self.test(guard)
         if test == "true":
             return
-        enabled, blocked = self.name("enabled"), self.name("blocked")
+        enabled, blocked = self.fresh("enabled"), self.fresh("blocked")
         self.branch(test, enabled, blocked)
         self.start(blocked)
         self.blocked()
@@ -298,7 +298,7 @@ class StepWriter(BodyWriter):
         step = self.step
         assert step.low is not None and step.high is not None and step.target is not None
         low, high = self.value(step.low), self.value(step.high)
-        labels = {stem: self.name(stem) for stem in ("ask", "given", "within", "want", "blocked")}
+        labels = {stem: self.fresh(stem) for stem in ("ask", "given", "within", "want", "blocked")}
         asked = self.define(f"icmp eq i64 %choice, {NO_CHOICE}")
         self.branch(asked, labels["ask"], labels["given"])
         self.start(labels["ask"])
@@ -321,7 +321,7 @@ class StepWriter(BodyWriter):
         self.store_number(address, "%choice", width)
         if step.guard is not None:
             test = self.test(step.guard)
-            taken, refused = self.name("taken"), self.name("refused")
+            taken, refused = self.fresh("taken"), self.fresh("refused")
             self.branch(test, taken, refused)
             self.start(refused)
             self.store_number(address, before, width)

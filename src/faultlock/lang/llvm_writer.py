@@ -1,66 +1,39 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""LLVM IR text of one function: lines, blocks, failures, loads and stores of scalars."""
+"""LLVM IR text of one function: failures, loads and stores of scalars."""
 
 from __future__ import annotations
 
 import re
 
+from faultlock.lang.llvm_lines import LineWriter
 from faultlock.lang.llvm_module import LlvmModule
 
 FAILED_ASSERTION, FAILED_MODEL = 4, 5
 NUMBER = re.compile(r"-?\d+\Z")
 
 
-class TextWriter:
+class TextWriter(LineWriter):
     """Writes the body of one function; `lines` is the result.
 
     Subclasses say how the function returns when something failed (`return_failure`).
     """
 
     def __init__(self, module: LlvmModule) -> None:
+        super().__init__()
         self.module = module
         self.layout = module.layout
         self.checks = module.checks
-        self.lines: list[str] = ["entry:"]
-        self.head: list[str] = []  # allocas: go to the entry block
+        self.lines.append("entry:")
         self.block = "entry"
-        self.ended = False  # the block has its terminator: what follows is unreachable
-        self.count = 0
         self.failures: dict[tuple[int, int], str] = {}  # (status, number) -> block
         self.propagated: list[tuple[str, str]] = []  # (status of a call, block it comes from)
         self.atomic_values: dict[str, str] = {}  # parameters that are never assigned
         self.cells: dict[str, str] = {}  # locals of an atomic function: allocas
 
-    # ---- text ----------------------------------------------------------------------------------
-
-    def name(self, stem: str = "v") -> str:
-        """A fresh name without its %."""
-        self.count += 1
-        return f"{stem}{self.count}"
-
-    def emit(self, text: str) -> None:
-        """A line that yields nothing; dropped when it cannot be reached."""
-        if not self.ended:
-            self.lines.append("  " + text)
-
-    def define(self, text: str) -> str:
-        """A line that yields a value; the operand that names it."""
-        self.count += 1
-        operand = f"%v{self.count}"
-        if not self.ended:
-            self.lines.append(f"  {operand} = {text}")
-        return operand
-
     def start(self, label: str) -> None:
         """Begin a block that only branches lead to."""
-        self.lines.append(f"{label}:")
+        super().start(label)
         self.block = label
-        self.ended = False
-
-    def end(self, text: str) -> None:
-        """End the block with a terminator."""
-        self.emit(text)
-        self.ended = True
 
     def branch(self, test: str, then: str, otherwise: str) -> None:
         """A conditional branch; ends the block."""
@@ -73,7 +46,7 @@ class TextWriter:
         if test == "true" or self.ended:
             return
         label = self.failures.setdefault((status, number), f"fail{status}_{number}")
-        go_on = self.name("ok")
+        go_on = self.fresh("ok")
         self.end(f"br i1 {test}, label %{go_on}, label %{label}, !prof !1")
         self.start(go_on)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import ast
 
 from faultlock.translate.function_text import FunctionWriter
-from faultlock.translate.lines import Value
+from faultlock.translate.operands import Value
 
 MATH = ("math.sqrt", "math.log", "math.exp", "math.cos")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from faultlock.translate.functions import CompiledFunction
 from faultlock.translate.kinds import ELEMENTS, ArrayKind, StructKind
-from faultlock.translate.lines import LineWriter, Value
+from faultlock.translate.operands import OperandWriter, Value
 from faultlock.translate.source import resolve
 
 Size = str | tuple[str, int]  # an operand, or a NamedTuple's pointer and the word that holds it
@@ -54,7 +54,7 @@ class ModuleParts:
                 *(self.tables[name] for name in sorted(self.tables))]
 
 
-class ArrayWriter(LineWriter):
+class ArrayWriter(OperandWriter):
     """Writes loads and stores; the expressions are in values.py."""
 
     def __init__(self, function: CompiledFunction, module: ModuleParts) -> None:
@@ -136,7 +136,7 @@ class ArrayWriter(LineWriter):
         found = resolve(self.function, name)
         if not isinstance(found, np.ndarray) or found.dtype != np.uint64 or found.ndim != 1:
             return None
-        symbol = f"@{name}"
+        symbol = f"@{self.function.module}.{name}"
         words = ", ".join(f"i64 {int(each)}" for each in found)
         self.module.tables[symbol] = f"{symbol} = internal constant [{len(found)} x i64] [{words}]"
         return View("U64", symbol, (str(len(found)),), f"constant {name}")

@@ -8,7 +8,7 @@ import ast
 from faultlock.translate.arrays import ModuleParts, Struct, View
 from faultlock.translate.functions import CompiledFunction
 from faultlock.translate.kinds import NUMBERS, TYPES, ArrayKind, StructKind
-from faultlock.translate.lines import Value
+from faultlock.translate.operands import Value
 from faultlock.translate.source import definition
 from faultlock.translate.values import ValueWriter
 
@@ -58,11 +58,14 @@ class FunctionWriter(ValueWriter):
     # ---- statements
 
     def block(self, body: list[ast.stmt]) -> None:
-        """Statements one after the other."""
+        """Statements one after the other.  What an array is called here is not known outside:
+        the block may not have run, and LLVM wants to see that an operand is always there."""
+        outside = dict(self.views)
         for statement in body:
             if self.ended:
                 raise self.wrong(statement, "never reached")
             self.statement(statement)
+        self.views = outside
 
     def statement(self, node: ast.stmt) -> None:
         """One statement; what may stand there is said in module.py."""
@@ -165,7 +168,7 @@ class FunctionWriter(ValueWriter):
 
     def branch(self, node: ast.If) -> None:
         """if, elif, else."""
-        then, otherwise, done = self.label(), self.label(), self.label()
+        then, otherwise, done = self.fresh(), self.fresh(), self.fresh()
         self.end(f"br i1 {self.truth(node.test).text}, label %{then}, label %{otherwise}")
         reached = False
         for label, body in ((then, node.body), (otherwise, node.orelse)):
@@ -180,7 +183,7 @@ class FunctionWriter(ValueWriter):
         """while; `while True` ends by break or return only."""
         if node.orelse:
             raise self.wrong(node)
-        test, body, done = self.label(), self.label(), self.label()
+        test, body, done = self.fresh(), self.fresh(), self.fresh()
         self.end(f"br label %{test}")
         self.start(test)
         endless = isinstance(node.test, ast.Constant) and node.test.value is True
@@ -202,7 +205,7 @@ class FunctionWriter(ValueWriter):
         if node.orelse or not isinstance(target, ast.Name):
             raise self.wrong(node)
         first, last, step = ("0", self.size(values, 0), 1) if values else self.range_of(node)
-        test, body, following, done = (self.label() for _ in range(4))
+        test, body, following, done = (self.fresh() for _ in range(4))
         hidden = f"%{body}.number"
         self.head.append(f"{hidden} = alloca i64")
         self.emit(f"store i64 {first}, ptr {hidden}")

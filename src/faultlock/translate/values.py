@@ -15,7 +15,7 @@ import numpy as np
 from faultlock.translate.arrays import ArrayWriter, ModuleParts
 from faultlock.translate.functions import CompiledFunction
 from faultlock.translate.kinds import TYPES
-from faultlock.translate.lines import Value, is_literal
+from faultlock.translate.operands import Value, is_literal
 from faultlock.translate.source import resolve
 
 OPERATORS = {
@@ -178,12 +178,12 @@ class ValueWriter(ArrayWriter):
         self.count += 1
         place = f"%truth{self.count}"
         self.head.append(f"{place} = alloca i1")
-        done = self.label()
+        done = self.fresh()
         for number, test in enumerate(tests):
             value = test()
             self.emit(f"store i1 {value.text}, ptr {place}")
             if number + 1 < len(tests):
-                following = self.label()
+                following = self.fresh()
                 order = (following, done) if all_of else (done, following)
                 self.end(f"br i1 {value.text}, label %{order[0]}, label %{order[1]}")
                 self.start(following)
@@ -235,7 +235,7 @@ class ValueWriter(ArrayWriter):
 
     def choice(self, node: ast.IfExp) -> Value:
         """a if test else b."""
-        then, otherwise, done = self.label(), self.label(), self.label()
+        then, otherwise, done = self.fresh(), self.fresh(), self.fresh()
         self.end(f"br i1 {self.truth(node.test).text}, label %{then}, label %{otherwise}")
         self.count += 1
         place = f"%choice{self.count}"

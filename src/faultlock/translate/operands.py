@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Lines of LLVM IR, and the operands in them."""
+"""The operands in lines of LLVM IR, and what is said about a line of Python."""
 
 from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
 
+from faultlock.lang.llvm_lines import LineWriter
 from faultlock.translate.functions import CompiledFunction
 from faultlock.translate.kinds import CompiledTextError
 
@@ -19,47 +20,18 @@ class Value:
     parts: tuple[Value, ...] = ()
 
 
-class LineWriter:
-    """Writes lines and numbers of other kinds."""
+class OperandWriter(LineWriter):
+    """Writes lines with operands of one kind as another."""
 
     def __init__(self, function: CompiledFunction) -> None:
+        super().__init__()
         self.function = function
-        self.head: list[str] = []  # allocas
-        self.lines: list[str] = []
-        self.count = 0
-        self.ended = False  # the block has its end: what follows is never reached
 
     def wrong(self, node: ast.AST, text: str = "") -> CompiledTextError:
         """What to raise about this node."""
         what = text or (f"compiled functions may not contain {ast.unparse(node)!r}, "
                         f"which their compiler does not know")
         return CompiledTextError(f"{self.function.file}:{getattr(node, 'lineno', 0)}: {what}")
-
-    def emit(self, text: str) -> None:
-        """A line that yields nothing, unless it cannot be reached."""
-        if not self.ended:
-            self.lines.append(f"  {text}")
-
-    def define(self, text: str) -> str:
-        """A line that yields a value: its name."""
-        self.count += 1
-        self.emit(f"%v{self.count} = {text}")
-        return f"%v{self.count}"
-
-    def label(self) -> str:
-        """The name of a block, which `start` begins."""
-        self.count += 1
-        return f"b{self.count}"
-
-    def start(self, label: str) -> None:
-        """Begin a block that branches lead to."""
-        self.lines.append(f"{label}:")
-        self.ended = False
-
-    def end(self, text: str) -> None:
-        """End the block."""
-        self.emit(text)
-        self.ended = True
 
     def as_kind(self, value: Value, kind: str, node: ast.AST) -> str:
         """The operand as this kind: a truth value may be a whole number, a whole number a float,
