@@ -18,13 +18,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from faultlock.check import graph
 from faultlock.check.compiled import compiled, inlined
+from faultlock.check.cycles import find_components
 from faultlock.check.explain import GHOST_OF_STRUCT, SLEEPING_LOCKS, own_first
 from faultlock.check.exploration import Exploration, Limits, Options
 from faultlock.check.explore import explore
 from faultlock.check.intrinsics import call_step
-from faultlock.check.kinds import I64, U8, U32, U64, I64x3, Int, U64x2, Word
+from faultlock.check.kinds import I64, U8, U16, U32, U64, I64x3, Int, U64x2, Word
 from faultlock.check.machine import BLOCKED, NO_CHOICE
 from faultlock.check.path import thread_name
 from faultlock.check.side_by_side import side_by_side
@@ -33,7 +33,8 @@ from faultlock.lang.layout import Layout
 from faultlock.lang.native import OUT_WORDS
 
 Array = Any
-MAX_THREADS = 64
+MAX_THREADS = 15  # sets of threads have 16 bits: less memory to touch
+WEIGHS = 1  # in `inside`: bit 0, which is no thread
 MAX_STATES = 4_000_000  # of the graph without partial order reduction
 
 
@@ -128,10 +129,10 @@ def waiting_for(tables: WaitTables, blocked_by: U64, folio: I64, wanted: int) ->
 
 @compiled
 def weigh(store: Store, low: int, high: int, tables: WaitTables, room: U64x2, out: I64,
-          blocked_by: U64, folio: I64, inside: U64, weight: U64) -> Word:
+          blocked_by: U64, folio: I64, inside: U16, weight: U16) -> Word:
     """inside[row]: bit set of the threads in an operation; weight[edge]: of those that wait for
-    a read that the edge completes; for these rows.  Returns the threads that ever wait.
-    room: u64 [3, words]."""
+    a read that the edge completes, and then the bit WEIGHS of its row; for these rows.  Returns
+    the threads that ever wait.  room: u64 [3, words]."""
     words, after = room[0], room[1]
     state, then = words.view(np.uint8), after.view(np.uint8)
     pcs = words.view(np.int16)
@@ -142,7 +143,7 @@ def weigh(store: Store, low: int, high: int, tables: WaitTables, room: U64x2, ou
             depth = tables.depth[thread]
             busy = state[depth] != 0 if depth >= 0 else pcs[thread - 1] != 0
             if busy:
-                inside[row] |= np.uint64(1) << np.uint64(thread)
+                inside[row] |= 1 << thread
         known = False
         for number in range(1, len(tables.reading)):
             place = tables.reading[number]
@@ -158,36 +159,63 @@ def weigh(store: Store, low: int, high: int, tables: WaitTables, room: U64x2, ou
                 if not known:
                     find_waits(tables, words, room[2], out, blocked_by, folio)
                     known = True
-                weight[edge] |= waiting_for(tables, blocked_by, folio, number)
-                ever |= weight[edge]
+                waiting = waiting_for(tables, blocked_by, folio, number)
+                if waiting:
+                    weight[edge] |= np.int64(waiting)
+                    inside[row] |= WEIGHS
+                    ever |= waiting
     return ever
 
 
+@inlined
+def ahead(store: Store, row: int, mine: int, inside: U16, weight: U16, component: U32,
+          thread: int, most: U32) -> tuple[int, bool]:
+    """The largest sum of weights along a run from a row inside an operation of a thread, as far
+    as it is known; whether the thread waits on an edge inside the row's component (0: it has
+    none with such edges)."""
+    weighs = inside[row] & WEIGHS
+    found, endless = 0, False
+    begin = store.edge_start[row]
+    for edge in range(begin, begin + store.edge_count[row]):
+        target = store.edge_target[edge]
+        reads: Int = weight[edge] >> thread & 1 if weighs else 0
+        if target != NO_STATE and inside[target] >> thread & 1:
+            if mine and component[target] == mine:
+                endless = endless or reads != 0
+                continue
+            reads += most[target]
+        found = max(found, reads)
+    return found, endless
+
+
 @compiled
-def longest(store: Store, rows: U32, component: U32, inside: U64, weight: U64,
-            thread: int, most: I64) -> int:
+def longest(store: Store, cyclic: U32, component: U32, before: U32, inside: U16, weight: U16,
+            thread: int, most: U32) -> int:
     """The largest sum of weights along a run inside an operation of a thread; -1: no bound.
 
-    rows: by component, sinks first; most: i64 per component, zeroed."""
-    bit = np.uint64(thread)
-    best = 0
-    for row in rows:
-        if not inside[row] >> bit & np.uint64(1):
-            continue
-        mine = component[row]
-        begin = store.edge_start[row]
-        for edge in range(begin, begin + store.edge_count[row]):
-            target = store.edge_target[edge]
-            here = np.int64(weight[edge] >> bit & np.uint64(1))
-            further = 0
-            if target != NO_STATE and inside[target] >> bit & np.uint64(1):
-                if component[target] == mine:
-                    if here:
-                        return -1
-                    continue
-                further = most[component[target]]
-            most[mine] = max(most[mine], here + further)
-        best = max(best, most[mine])
+    cyclic: rows by component, sinks first; component: their numbers; before: the rows that no
+    cycle leads to, sinks last; most: u32 per row, zeroed."""
+    best, first = 0, 0
+    while first < len(cyclic):
+        last, here, mine = first, 0, component[cyclic[first]]
+        while last < len(cyclic) and component[cyclic[last]] == mine:
+            row: Int = cyclic[last]
+            found, endless = ahead(store, row, mine, inside, weight, component, thread, most)
+            if endless:
+                return -1
+            here = max(here, found)
+            last += 1
+        for place in range(first, last):
+            most[cyclic[place]] = here
+        best = max(best, here)
+        first = last
+    for place in range(len(before) - 1, -1, -1):
+        row = before[place]
+        if inside[row] >> thread & 1:
+            found, _ = ahead(store, row, 0, inside, weight, component, thread, most)
+            if found:
+                most[row] = found
+            best = max(best, found)
     return best
 
 
@@ -234,7 +262,7 @@ def _places(layout: Layout, struct: str, field: str, count: int) -> Array:
 
 def bounds_of(run: Exploration, limits: Limits) -> list[IoBound] | None:
     """The bounds of a scenario that was searched; None: not known, a limit was reached."""
-    if not run.options.edges:
+    if not run.options.edges or run.machine.threads > MAX_THREADS:
         return None
     if run.is_reduced and run.complete:
         limits = replace(limits, states=min(limits.states, MAX_STATES))
@@ -245,19 +273,20 @@ def bounds_of(run: Exploration, limits: Limits) -> list[IoBound] | None:
 
 def io_bounds(run: Exploration) -> list[IoBound]:
     """The bound of every thread that is no daemon; run: complete, edges, no partial order."""
-    inside = np.zeros(len(run.store.parent), np.uint64)
-    weight = np.zeros(len(run.store.edge_target), np.uint64)
+    rows = len(run.store.parent)
+    inside = np.zeros(rows, np.uint16)
+    weight = np.zeros(len(run.store.edge_target), np.uint16)
     ever = _weights(run, inside, weight)
-    order = graph.topological_order(run)
     threads = [thread for thread, entry in enumerate(run.program.threads, start=1)
                if not entry.daemon]
 
     def bound(thread: int) -> IoBound:
         reads = 0  # a thread that never waits needs no search for the longest run
         if ever >> thread & 1:
-            component, rows, count = _by_component(run, order, _inside(run, inside, thread))
-            reads = int(longest(run.store, rows, component, inside, weight, thread,
-                                np.zeros(count + 1, np.int64)))
+            component = np.zeros(rows, np.uint32)
+            _, cyclic = find_components(run, _inside(run, inside, thread), component)
+            reads = int(longest(run.store, cyclic, component, run.cycles.before, inside,
+                                weight, thread, np.zeros(rows, np.uint32)))
         return IoBound(thread_name(run.program, thread), None if reads < 0 else reads)
 
     return side_by_side(run.options.workers, [partial(bound, thread) for thread in threads])
@@ -271,8 +300,8 @@ def _weights(run: Exploration, inside: Array, weight: Array) -> int:
     def part(low: int, high: int) -> int:
         return int(weigh(run.store, low, high, tables,
                          np.zeros((3, state_words(run.store)), np.uint64),
-                         np.zeros(OUT_WORDS, np.int64), np.zeros(MAX_THREADS, np.uint64),
-                         np.zeros(MAX_THREADS, np.int64), inside, weight))
+                         np.zeros(OUT_WORDS, np.int64), np.zeros(MAX_THREADS + 1, np.uint64),
+                         np.zeros(MAX_THREADS + 1, np.int64), inside, weight))
 
     ends = [np.linspace(low, high, workers + 1).astype(int).tolist() for low, high in run.rows()]
     parts = [partial(part, *pair) for each in ends for pair in pairwise(each)]
@@ -283,22 +312,8 @@ def _weights(run: Exploration, inside: Array, weight: Array) -> int:
 
 
 def _inside(run: Exploration, inside: Array, thread: int) -> Array:
-    """u8 per row: whether the thread is in an operation.  Only rows in use are touched: many
-    times as many are reserved."""
+    """u8 per row that may be on a cycle: whether the thread is in an operation."""
     alive = np.zeros(len(inside), np.uint8)
-    for low, high in run.rows():
-        alive[low:high] = inside[low:high] >> np.uint64(thread) & np.uint64(1)
+    left = run.cycles.left
+    alive[left] = inside[left] >> thread & 1
     return alive
-
-
-def _by_component(run: Exploration, order: Array | None,
-                  alive: Array) -> tuple[Array, Array, int]:
-    """(component per row, rows by component, how many components): a component leads only to
-    itself and to lower numbers.  order: of a graph without cycles."""
-    component = np.zeros(len(run.store.parent), np.uint32)
-    if order is None:
-        count, rows = graph.find_components(run, alive, component)
-        return component, rows, count
-    rows = order[::-1].copy()
-    component[rows] = np.arange(1, len(rows) + 1, dtype=np.uint32)
-    return component, rows, len(rows)

@@ -24,6 +24,7 @@ from faultlock.lang import program as ir
 from faultlock.lang.native import NativeProgram
 
 if TYPE_CHECKING:
+    from faultlock.check.cycles import Cycles
     from faultlock.check.order import Order
 
 Array = Any
@@ -89,6 +90,13 @@ class Exploration:
         from faultlock.check.order import Order
 
         return Order(self)
+
+    @functools.cached_property
+    def cycles(self) -> Cycles:
+        """Which states may be on cycles; the graph must be complete."""
+        from faultlock.check.cycles import find_cycles
+
+        return find_cycles(self)
 
     @property
     def program(self) -> ir.Program:

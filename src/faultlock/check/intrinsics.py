@@ -47,6 +47,7 @@ _SHIFTS = ", ".join(["i64 32"] * SEGMENT)
 DECLARATIONS = f"""
 declare i64 @llvm.vector.reduce.add.v{SEGMENT}i64({_VECTOR})
 declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
+declare i32 @sched_yield() nounwind
 """
 
 intrinsics: dict[str, Intrinsic] = {}
@@ -150,5 +151,11 @@ sum_of_products = _intrinsic("sum_of_products", "int", "word", f"""
 prefetch = _intrinsic("prefetch", "int", "none", """
   %p = inttoptr i64 %0 to ptr
   call void @llvm.prefetch.p0(ptr %p, i32 0, i32 3, i32 1)
+  ret void
+""")
+
+# sched_yield(2): the thread would only wait
+let_others_run = _intrinsic("let_others_run", "", "none", """
+  %ignored = call i32 @sched_yield()
   ret void
 """)

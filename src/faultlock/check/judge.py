@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from faultlock.check import graph
 from faultlock.check.bounds import bounds_of
 from faultlock.check.exploration import Exploration, Limits, Options, Progress
 from faultlock.check.explore import explore
@@ -41,7 +40,7 @@ def check_program(
     run = explore(native, limits, options, progress)
     result = ScenarioResult(policy, scenario, native, run)
     if run.complete and options.edges:
-        result.acyclic = graph.is_acyclic(run)
+        result.acyclic = not len(run.cycles.left)
     judge = Judge(result)
     plain = _plain(result, limits, progress)
     reason = "" if options.edges else "the graph was not kept"

@@ -5,21 +5,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor
 from concurrent.futures import wait as wait_futures
-from typing import Any
-
-import numpy as np
 
 from faultlock.check.compiled import handle
 from faultlock.check.exploration import PARALLEL_LEVEL, Exploration, Limits, Progress
 from faultlock.check.fingerprints import RowsThatGo
 from faultlock.check.machine import make_room
-from faultlock.check.store import TOO_WIDE, bytes_in_use, grown, state_words
-from faultlock.check.workers import DONE, STOPPED, TABLE_FULL, work
+from faultlock.check.store import NO_STATE, TOO_WIDE, bytes_in_use, grown, state_words
+from faultlock.check.workers import (
+    ARRIVED,
+    BEGUN,
+    DONE,
+    LEFT,
+    STOPPED,
+    TABLE_FULL,
+    make_course,
+    work,
+)
 from faultlock.lang.native import OUT_WORDS
 
-Array = Any
+LEVELS = 1024  # that are done between two looks by Python
 
 
 class Levels:
@@ -31,7 +37,6 @@ class Levels:
         self.limits = limits
         self.progress = progress
         self.workers = run.options.workers
-        self.stop = np.zeros(8, np.int64)
         # Made once: there may be a thousand levels, some of a millisecond.
         self.rooms = [handle(make_room(state_words(run.store), run.store.rows.shape[1],
                                        run.machine.threads, OUT_WORDS))
@@ -39,6 +44,8 @@ class Levels:
         self.tables = handle(run.machine), handle(run.search)
         self.store = handle(run.store)
         self.rows_that_go = RowsThatGo(run, self.workers) if run.options.fingerprints else None
+        self.course = make_course(self.workers, LEVELS if self.rows_that_go is None else 1)
+        self.shared = handle(self.course)
         self.started = time.monotonic()
         self.told = 0.0
 
@@ -51,59 +58,73 @@ class Levels:
                 if lows == highs:
                     run.complete = True
                     break
-                run.levels.append((lows, highs))
+                self._begin(lows, highs)
                 try:
-                    self._level(pool, lows, highs)
+                    self._levels(pool, sum(highs) - sum(lows))
                 except KeyboardInterrupt:
-                    self.stop[0] = 1
+                    self.course.stop[0] = 1
                     run.interrupted, run.reason = True, "interrupted"
+                lows, highs = self._note_levels()
                 if self.rows_that_go is not None:
                     self.rows_that_go.close(lows, highs)
                 lows = highs
         run.seconds = time.monotonic() - self.started
 
-    def _level(self, pool: ThreadPoolExecutor, lows: list[int], highs: list[int]) -> None:
-        cursors = np.zeros((self.workers, 8), np.int64)
-        cursors[:, 0] = lows
-        ends = np.array(highs, np.int64)
-        size = sum(highs) - sum(lows)
-        active = self.workers if size >= PARALLEL_LEVEL else 1
-        waiting = list(range(active))
-        while waiting and not self.run.reason:
-            codes = self._workers(pool, waiting, cursors, ends, size)
-            if TABLE_FULL in codes.values():
+    def _begin(self, lows: list[int], highs: list[int]) -> None:
+        course = self.course
+        course.cursors[:, 0], course.ends[:] = lows, highs
+        course.levels[0] = [*lows, *highs]
+        course.marks[:, 0] = 0
+        course.marks[BEGUN, 0] = 1
+
+    def _note_levels(self) -> tuple[list[int], list[int]]:
+        """Enter the levels that were begun; the rows of the last one."""
+        for row in self.course.levels[: int(self.course.marks[BEGUN, 0])].tolist():
+            self.run.levels.append((row[: self.workers], row[self.workers:]))
+        self.course.marks[BEGUN, 0] = 0
+        return self.run.levels[-1]
+
+    def _levels(self, pool: ThreadPoolExecutor, size: int) -> None:
+        """The level that was begun, and those that follow as long as they suit as many
+        workers."""
+        many = self.workers > 1 and size >= PARALLEL_LEVEL
+        active = self.workers if many else 1
+        least = PARALLEL_LEVEL if many else 1
+        below = PARALLEL_LEVEL if self.workers > 1 and not many else NO_STATE
+        unfinished = True
+        while unfinished and not self.run.reason:
+            self.course.marks[[ARRIVED, LEFT], 0] = 0
+            codes = self._workers(pool, active, least, below)
+            if TABLE_FULL in codes:
                 self.run.store = grown(self.run.store, self.workers)
                 self.store = handle(self.run.store)
             self._check_limits(codes)
-            waiting = [worker for worker, code in codes.items() if code != DONE]
+            unfinished = any(code != DONE for code in codes)
 
-    def _workers(self, pool: ThreadPoolExecutor, workers: list[int], cursors: Array,
-                 ends: Array, size: int) -> dict[int, int]:
+    def _workers(self, pool: ThreadPoolExecutor, active: int, least: int,
+                 below: int) -> list[int]:
         def one(worker: int) -> int:
-            return work(self.store, *self.tables, worker, cursors, ends, self.stop,
-                        self.rooms[worker])
+            return work(self.store, *self.tables, worker, active, self.shared,
+                        self.rooms[worker], least, below, self.limits.states)
 
-        if len(workers) == 1 and size < PARALLEL_LEVEL:
-            self._tell()
-            return {workers[0]: one(workers[0])}
-        futures: dict[Future[int], int] = {pool.submit(one, worker): worker for worker in workers}
+        futures = [pool.submit(one, worker) for worker in range(active)]
         try:
             pending = set(futures)
             while pending:
                 _, pending = wait_futures(pending, timeout=0.1, return_when=FIRST_COMPLETED)
                 self._tell()
                 if self._exceeded():
-                    self.stop[0] = 1
+                    self.course.stop[0] = 1
         except KeyboardInterrupt:
-            self.stop[0] = 1
+            self.course.stop[0] = 1
             wait_futures(futures)
             raise
-        return {worker: future.result() for future, worker in futures.items()}
+        return [future.result() for future in futures]
 
-    def _check_limits(self, codes: dict[int, int]) -> None:
+    def _check_limits(self, codes: list[int]) -> None:
         self.run.reason = self._exceeded()
-        if not self.run.reason and any(code not in (DONE, TABLE_FULL) for code in codes.values()):
-            stopped = STOPPED in codes.values()
+        if not self.run.reason and any(code not in (DONE, TABLE_FULL) for code in codes):
+            stopped = STOPPED in codes
             self.run.reason = "stopped" if stopped else "the reserved memory is full"
 
     def _exceeded(self) -> str:
@@ -122,4 +143,5 @@ class Levels:
         now = time.monotonic() - self.started
         if self.progress is not None and now - self.told >= 0.1:
             self.told = now
-            self.progress(Progress(self.run.states, self.run.depth, now))
+            depth = len(self.run.levels) + int(self.course.marks[BEGUN, 0]) - 1
+            self.progress(Progress(self.run.states, depth, now))

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from faultlock.check import graph
+from faultlock.check.cycles import component_facts, find_components
 from faultlock.check.explore import Exploration
 from faultlock.lang import program as ir
 
@@ -67,9 +68,9 @@ def _bits(value: int) -> list[int]:
 
 
 def _fair_cycle(run: Exploration, alive: Array, need_unfinished: bool) -> Lasso | None:
-    store, rows = run.store, len(run.store.parent)
-    component = np.zeros(rows, np.uint32)
-    count, _ = graph.find_components(run, alive, component)
+    store = run.store
+    component = np.zeros(len(store.parent), np.uint32)
+    count, rows = find_components(run, alive, component)
     stepped = np.zeros(count + 1, np.uint64)
     enabled = np.full(count + 1, (1 << 64) - 1, np.uint64)
     cyclic = np.zeros(count + 1, np.uint8)
@@ -77,14 +78,14 @@ def _fair_cycle(run: Exploration, alive: Array, need_unfinished: bool) -> Lasso 
     waiting = np.zeros(1, np.uint64)
     for number, thread in enumerate(run.program.threads, start=1):
         waiting[0] |= np.uint64(0 if thread.daemon else 1 << number)
-    graph.component_facts(store, component, stepped, enabled, cyclic, unfinished, waiting)
+    component_facts(store, rows, component, stepped, enabled, cyclic, unfinished, waiting)
     fair = (cyclic == 1) & (enabled & ~stepped == 0)
     if need_unfinished:
         fair &= unfinished != 0
     fair[0] = False
     if not fair.any():
         return None
-    row = _shallowest(run, component, fair)
+    row = _shallowest(run, rows[fair[component[rows]]])
     mine = int(component[row])
     steppers = int(stepped[mine])
     cycle = _closed_walk(run, component, row, _bits(steppers))
@@ -105,13 +106,14 @@ def _first_of(run: Exploration, rows: list[int]) -> int:
     return min(nearest, key=order.__getitem__)
 
 
-def _shallowest(run: Exploration, component: Array, wanted: Array) -> int:
-    """The row of a wanted component that is nearest to the initial state."""
+def _shallowest(run: Exploration, rows: Array) -> int:
+    """The one of these rows that is nearest to the initial state, and found first by a single
+    worker."""
+    ordered = np.sort(rows).astype(np.int64)
     for depth, (lows, highs) in enumerate(run.levels):
-        ranges = zip(lows, highs, strict=True)
-        if any(wanted[component[low:high]].any() for low, high in ranges):
-            rows = run.order.level(depth)
-            return int(rows[np.nonzero(wanted[component[rows]])[0][0]])
+        if (np.searchsorted(ordered, lows) < np.searchsorted(ordered, highs)).any():
+            level = run.order.level(depth)
+            return int(level[np.isin(level, ordered)][0])
     raise AssertionError("a marked state is on no level")
 
 
