@@ -11,6 +11,7 @@ symmetry, which mixes up who waits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -305,8 +306,14 @@ def _weights(run: Exploration, inside: Array, weight: Array) -> int:
 
     ends = [np.linspace(low, high, workers + 1).astype(int).tolist() for low, high in run.rows()]
     parts = [partial(part, *pair) for each in ends for pair in pairwise(each)]
+
+    def cycles() -> int:  # needed next, by one core: the others weigh meanwhile
+        _ = run.cycles
+        return 0
+
+    work: list[Callable[[], int]] = [cycles, *parts]
     found = 0
-    for ever in side_by_side(workers, parts):
+    for ever in side_by_side(workers, work):
         found |= ever
     return found
 
