@@ -23,7 +23,7 @@ __all__ = ["CompiledFunction", "compile_functions", "compiled", "functions", "ha
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class Search(Library):
+class SearchLibrary(Library):
     """The compiled functions of the checker."""
 
     name = "the checker"
@@ -42,7 +42,7 @@ class Search(Library):
         return SearchWriter
 
 
-library = Search(__file__)
+library = SearchLibrary(__file__)
 functions = library.functions
 
 

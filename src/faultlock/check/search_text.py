@@ -6,9 +6,9 @@ from __future__ import annotations
 import ast
 
 from faultlock.check.intrinsics import DECLARATIONS, Intrinsic, intrinsics
-from faultlock.translate.function_text import FunctionWriter
 from faultlock.translate.operands import Value
 from faultlock.translate.source import resolve
+from faultlock.translate.statements import FunctionWriter
 
 
 class SearchWriter(FunctionWriter):

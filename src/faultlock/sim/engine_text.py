@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import ast
 
-from faultlock.translate.function_text import FunctionWriter
 from faultlock.translate.operands import Value
+from faultlock.translate.statements import FunctionWriter
 
 MATH = ("math.sqrt", "math.log", "math.exp", "math.cos")
 

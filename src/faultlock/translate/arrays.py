@@ -57,9 +57,9 @@ class ModuleParts:
 class ArrayWriter(OperandWriter):
     """Writes loads and stores; the expressions are in values.py."""
 
-    def __init__(self, function: CompiledFunction, module: ModuleParts) -> None:
+    def __init__(self, function: CompiledFunction, parts: ModuleParts) -> None:
         super().__init__(function)
-        self.module = module
+        self.parts = parts  # of the module
         self.views: dict[str, View] = {}  # by local name
         self.structs: dict[str, Struct] = {}
 
@@ -138,7 +138,7 @@ class ArrayWriter(OperandWriter):
             return None
         symbol = f"@{self.function.module}.{name}"
         words = ", ".join(f"i64 {int(each)}" for each in found)
-        self.module.tables[symbol] = f"{symbol} = internal constant [{len(found)} x i64] [{words}]"
+        self.parts.tables[symbol] = f"{symbol} = internal constant [{len(found)} x i64] [{words}]"
         return View("U64", symbol, (str(len(found)),), f"constant {name}")
 
     def reinterpreted(self, node: ast.Call, whole: View) -> View:
@@ -215,7 +215,8 @@ class ArrayWriter(OperandWriter):
         return view, self.place(node, view, indices)
 
     def tagged(self, view: View) -> str:
-        return f", !tbaa !{self.module.tag(view.tag)}" if view.tag else ""
+        """The end of a load or store that says which array it is of."""
+        return f", !tbaa !{self.parts.tag(view.tag)}" if view.tag else ""
 
     def load_element(self, view: View, address: str) -> Value:
         """The number at the address of an element."""

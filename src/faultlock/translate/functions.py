@@ -32,7 +32,7 @@ from faultlock.translate.kinds import (
 )
 
 if TYPE_CHECKING:
-    from faultlock.translate.function_text import FunctionWriter
+    from faultlock.translate.statements import FunctionWriter
 
 SPEED_LEVEL = 2  # of LLVM's optimiser
 _LOCK = threading.Lock()  # LLVM's state is not for two threads at once

@@ -33,17 +33,17 @@ def module_text(exports: Sequence[CompiledFunction]) -> str:
     call.  Raises CompiledTextError."""
     writer = exports[0].library.writer
     texts: dict[str, str] = {}
-    shared = ModuleParts()
+    common = ModuleParts()
     waiting = list(exports)
     while waiting:
         function = waiting.pop()
         if function.name not in texts:
-            written = writer(function, shared)
+            written = writer(function, common)
             texts[function.name] = written.text()
             waiting += written.callees
     parts = [DECLARATIONS, writer.declarations]
     parts += [ARITHMETIC_HELPERS[name] for name in HELPERS.values()]
-    parts += shared.lines()
+    parts += common.lines()
     parts += [texts[name] for name in sorted(texts)]
     parts += [exported(function) for function in exports]
     return "\n".join(parts)

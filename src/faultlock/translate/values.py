@@ -38,12 +38,12 @@ CONVERSIONS = {
 
 
 class ValueWriter(ArrayWriter):
-    """Writes expressions; the statements are in function_text.py."""
+    """Writes expressions; the statements are in statements.py."""
 
     floats = False  # whether the functions of a library may compute with floats
 
-    def __init__(self, function: CompiledFunction, module: ModuleParts) -> None:
-        super().__init__(function, module)
+    def __init__(self, function: CompiledFunction, parts: ModuleParts) -> None:
+        super().__init__(function, parts)
         self.names: dict[str, str] = {}  # local number -> kind
         self.callees: list[CompiledFunction] = []
 

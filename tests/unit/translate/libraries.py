@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
-from faultlock.translate.function_text import FunctionWriter
 from faultlock.translate.functions import CompiledFunction, Library
 from faultlock.translate.kinds import ArrayKind, Field, Kind, StructKind
+from faultlock.translate.statements import FunctionWriter
 
 Int: TypeAlias = Any
 Word: TypeAlias = Any

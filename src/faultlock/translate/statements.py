@@ -18,8 +18,8 @@ class FunctionWriter(ValueWriter):
 
     declarations = ""  # what the functions of a library call: LLVM IR
 
-    def __init__(self, function: CompiledFunction, module: ModuleParts) -> None:
-        super().__init__(function, module)
+    def __init__(self, function: CompiledFunction, parts: ModuleParts) -> None:
+        super().__init__(function, parts)
         self.signature = function.signature
         self.node = definition(function)
         self.loops: list[tuple[str, str]] = []  # labels: continue, break
