@@ -9,7 +9,7 @@ import pytest
 
 from faultlock.drift.citations import Citation, citations_of
 from faultlock.drift.compare import compare_tree, load_fingerprints, take_fingerprints
-from faultlock.drift.csource import fingerprint, statementss
+from faultlock.drift.csource import fingerprint, function_texts
 from faultlock.errors import FaultlockError
 
 C = """\
@@ -35,7 +35,7 @@ CITED = [Citation("mm/a.c", name, "6.12", "f", "kernel/a.py:1") for name in NAME
 
 
 def of(text: str, name: str) -> str:
-    return fingerprint(statementss(text, name))
+    return fingerprint(function_texts(text, name))
 
 
 def tree(folder: Path, text: str) -> Path:
@@ -46,10 +46,10 @@ def tree(folder: Path, text: str) -> Path:
 
 
 def test_a_function_is_found_whole() -> None:
-    (text,) = statementss(C, "lock_it")
+    (text,) = function_texts(C, "lock_it")
     assert text.startswith("static inline int") and text.endswith('other("}{", b);\n}')
-    assert statementss(C, "try_it")[0].endswith("while (0)")
-    assert statementss(C, "absent") == []
+    assert function_texts(C, "try_it")[0].endswith("while (0)")
+    assert function_texts(C, "absent") == []
 
 
 def test_comments_and_layout_do_not_count_but_code_does() -> None:
