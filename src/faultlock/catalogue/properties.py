@@ -99,10 +99,41 @@ def file_reference_balance() -> bool:
     return True
 
 
+@atomic
+def threads_in_kernel() -> int:
+    """Threads that are in the kernel, where they may hold locks."""
+    total = 0
+    for thread in each(Thread):
+        if thread.kernel_depth > 0:
+            total += 1
+    return total
+
+
+@atomic
+def belongs_to_a_thread(mm: MM) -> bool:
+    """Is it the address space of a thread?"""
+    for thread in each(Thread):
+        if thread.mm == mm:
+            return True
+    return False
+
+
+@always("S3 reference balance (address spaces)")
+def address_space_balance() -> bool:
+    """While no thread is in the kernel, an address space that has users is that of a thread."""
+    if threads_in_kernel() > 0:
+        return True
+    for mm in each(MM):
+        if mm.users > 0 and not belongs_to_a_thread(mm):
+            return False
+    return True
+
+
 @always("S4 lock balance")
 def lock_balance() -> bool:
     """A thread in user mode, or dead, holds no fault lock, invalidate_lock, i_rwsem,
-    i_mmap_rwsem, folio lock or pin."""
+    i_mmap_rwsem, folio lock or pin; no semaphore and no VMA has more readers than threads are in
+    the kernel."""
     for thread in each(Thread):
         if thread.kernel_depth == 0:
             if thread.holds_mmap_lock is not None:
@@ -117,6 +148,14 @@ def lock_balance() -> bool:
                 return False
             if thread.pinned_file is not None:
                 return False
+    # A count that was not lowered again keeps writers out for ever, whoever raised it.
+    most = threads_in_kernel()
+    for sem in each(RwSemaphore):
+        if sem.readers > most:
+            return False
+    for vma in each(VMA):
+        if not vma.freed and vma_lock_readers(vma) > most:
+            return False
     return True
 
 
@@ -133,6 +172,16 @@ def vma_stability() -> bool:
             if vma.freed or vma.vm_mm is None:
                 return False
             if vma.vm_file is not None and vma.vm_file.f_count == 0:
+                return False
+    return True
+
+
+@always("S8 VMA stability (after free)")
+def free_vmas_are_left_alone() -> bool:
+    """Nobody looks at a VMA, or locks it, that is free: it may become another one at any time."""
+    for vma in each(VMA):
+        if vma.vm_mm is None:
+            if vma.rcu_readers > 0 or vma_lock_readers(vma) > 0:
                 return False
     return True
 

@@ -121,6 +121,7 @@ class Judge:
         entry = self.program.assertions[replayed.failed - 1] if is_assertion else (
             self.program.errors[replayed.error - 1])
         what = entry.text if is_assertion else f"{entry.kind}: {entry.text}"
+        what = what.removeprefix(f"{name}: ")
         wrong = f"{name} is violated at {entry.file}:{entry.line}: {what}"
         bad = np.zeros(len(self.run.store.parent), np.uint8)
         example = Counterexample(replayed, wrong, self._no_return(row, bad))

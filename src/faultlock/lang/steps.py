@@ -227,7 +227,8 @@ class FunctionCompiler(StepEmitter):
             label,
             node,
             [*body, *([] if block.ends else [Jump(following)])],
-            text="with atomic: " + text_of(node.body[0]).split("\n")[0],
+            text="with atomic: " + text_of(node.body[0]).split("\n")[0]
+            + ("; ..." if len(node.body) > 1 else ""),
         )
         return not block.ends or _breaks(node.body)
 

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""async-pf-lock-kept: the worker of asynchronous faults keeps mmap_lock when the fault did.
+
+Must be found as: S4 in kvm-vcpu+worker+exit
+"""
+
+base = "drop-retry"
+
+
+def async_pf_execute(work: AsyncPf):
+    """Fault the page in on behalf of the guest.
+
+    Source: async_pf_execute, virt/kvm/async_pf.c, 6.12
+    Context: worker; mmap_lock of the VMM for read, uninterruptible; FOLL_UNLOCKABLE
+    Returns: nothing
+    Left out: nothing
+    """
+    mm = work.mm
+    if mmget_not_zero(mm):
+        address = work.address
+        mmap_read_lock(mm)  # 8.11.7
+        get_user_pages_remote(mm, address, 1, FOLL_WRITE, True)
+        mmput(mm)
+    kvm_async_pf_done(work)  # 8.11.8
