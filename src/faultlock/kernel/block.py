@@ -81,6 +81,38 @@ def submit_bio(mapping: Mapping, index: int, nr: int):
 
 
 @atomic
+def zero_holes(mapping: Mapping, index: int, nr: int):
+    """Pages of a hole were filled with zeros: valid, and unlocked by the thread that locked them.
+
+    Source: ext4_mpage_readpages (fully_mapped hole), fs/ext4/readpage.c, 6.12
+    Context: folios of [index, index + nr) locked by current
+    Returns: nothing
+    Left out: each folio is unlocked as soon as it is full
+    """
+    position = index
+    while position < index + nr:
+        folio = mapping.pages[position]
+        position += 1 << folio.order
+        folio.uptodate = True
+        folio_unlock(folio)
+
+
+def mpage_readahead(mapping: Mapping, index: int, nr: int):
+    """Read a run of locked folios: from the device, or nothing but zeros if the file is sparse.
+
+    Source: ext4_mpage_readpages, fs/ext4/readpage.c, 6.12
+    Context: sleeps; folios of [index, index + nr) locked by current
+    Returns: nothing; of holes the read is complete
+    Left out: files with holes and data
+    """
+    if mapping.sparse:
+        cpu("read_hole", nr)
+        zero_holes(mapping, index, nr)
+        return
+    submit_bio(mapping, index, nr)
+
+
+@atomic
 def bio_endio(request: Request, failed: bool):
     """A read is complete: unlock its folios, free the request, wake who waits for one.
 
@@ -131,7 +163,7 @@ def read_folio(folio: Folio):
     Source: mpage_read_folio, iomap_read_folio, 6.12
     Context: folio locked by current; the read owns the lock afterwards
     Returns: nothing (the kernel: 0)
-    Left out: submission errors, AOP_TRUNCATED_PAGE, reads that complete inside ->read_folio
+    Left out: submission errors, AOP_TRUNCATED_PAGE
     """
     create_empty_buffers(folio)
-    submit_bio(folio.mapping, folio.index, 1 << folio.order)
+    mpage_readahead(folio.mapping, folio.index, 1 << folio.order)

@@ -236,6 +236,9 @@ def do_user_addr_fault(address: Address, write: bool, user: bool) -> Trap:
         fault = fault_with_mmap_lock(address, write, user, flags)
     emit("FAULT_END", address, fault, user)
     cpu("fault_exit")
+    if memory_is_over_high():
+        if user:
+            mem_cgroup_handle_over_high()
     trap_exit()
     return trap_result(fault, user)  # 2.2.13
 

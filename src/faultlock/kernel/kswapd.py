@@ -15,16 +15,42 @@ def try_to_free_pages() -> int:
     if LRU == 0:
         reclaimed = shrink_any_folio()
         return reclaimed
-    reclaimed = shrink_priorities(False)
-    if reclaimed == 0 and lruvec.nr_active > 0:
-        reclaimed = shrink_priorities(True)
-    snapshot_refaults()
+    reclaimed = do_try_to_free_pages(SWAP_CLUSTER_MAX)
     emit("DIRECT_RECLAIM_END", reclaimed)
     return reclaimed
 
 
-def shrink_priorities(force_deactivate: bool) -> int:
-    """Look at ever larger parts of the lists until 32 pages are free.
+def try_to_free_mem_cgroup_pages(nr: int) -> int:
+    """Direct reclaim for a memory cgroup's limit.
+
+    Source: try_to_free_mem_cgroup_pages, mm/vmscan.c, 6.12
+    Context: whatever the charging thread holds; sleeps only for i_mmap_rwsem
+    Returns: pages freed
+    Left out: slab caches
+    """
+    emit("DIRECT_RECLAIM_BEGIN")
+    reclaimed = do_try_to_free_pages(max(nr, SWAP_CLUSTER_MAX))
+    emit("DIRECT_RECLAIM_END", reclaimed)
+    return reclaimed
+
+
+def do_try_to_free_pages(nr_to_reclaim: int) -> int:
+    """Look at the lists; if nothing can be freed, also at folios that were in use.
+
+    Source: do_try_to_free_pages, mm/vmscan.c, 6.12
+    Context: direct reclaim
+    Returns: pages freed
+    Left out: compaction
+    """
+    reclaimed = shrink_priorities(nr_to_reclaim, False)
+    if reclaimed == 0 and lruvec.nr_active > 0:
+        reclaimed = shrink_priorities(nr_to_reclaim, True)
+    snapshot_refaults()
+    return reclaimed
+
+
+def shrink_priorities(nr_to_reclaim: int, force_deactivate: bool) -> int:
+    """Look at ever larger parts of the lists until enough pages are free.
 
     Source: do_try_to_free_pages, mm/vmscan.c, 6.12
     Context: direct reclaim
@@ -33,8 +59,8 @@ def shrink_priorities(force_deactivate: bool) -> int:
     """
     reclaimed = 0
     priority = DEF_PRIORITY
-    while priority >= 0 and reclaimed < SWAP_CLUSTER_MAX:
-        freed = shrink_lruvec(priority, SWAP_CLUSTER_MAX - reclaimed, False, force_deactivate)
+    while priority >= 0 and reclaimed < nr_to_reclaim:
+        freed = shrink_lruvec(priority, nr_to_reclaim, False, force_deactivate)
         reclaimed += freed
         priority -= 1
     return reclaimed

@@ -193,7 +193,7 @@ def lruvec_nr_active() -> int:
     Returns: pages; with memory cgroups as of the last flush of the statistics
     Left out: nothing
     """
-    if ZONE == 1:
+    if VMSCAN == 1:
         return lruvec.stat_active
     return lruvec.nr_active
 
@@ -207,7 +207,7 @@ def lruvec_nr_inactive() -> int:
     Returns: pages; with memory cgroups as of the last flush of the statistics
     Left out: nothing
     """
-    if ZONE == 1:
+    if VMSCAN == 1:
         return lruvec.stat_inactive
     return lruvec.nr_inactive
 
@@ -285,7 +285,7 @@ def workingset_refault(mapping: Mapping, folio: Folio, index: Index, was_working
     if distance > lruvec_nr_active():
         return
     emit("WORKINGSET_ACTIVATE")
-    if ZONE == 1:
+    if VMSCAN == 1:
         lruvec.activations = (lruvec.activations + 1) & AGE_MASK
     folio.active = True
     workingset_age_nonresident(1 << folio.order)

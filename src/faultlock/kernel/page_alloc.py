@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Memory for folios and private pages (mm/page_alloc.c, mm/memcontrol.c).
 
-MEMORY_PAGES 0: only the pools limit.  ZONE 0: a page is there or not (a memory cgroup's limit).
+MEMORY_PAGES 0: only the pools limit, or a memory cgroup (memcontrol.py).  ZONE 0: a page is there or not.
 ZONE 1: one zone with its watermarks and one per-CPU list; pages on that list are not free for the
 watermarks, so an allocation may have to reclaim although the list has pages.
 
@@ -132,10 +132,10 @@ def drain_all_pages():
 def get_page_from_freelist(nr: int, watermark: int) -> bool:
     """Take nr pages if more than `watermark` are free.
 
-    Source: get_page_from_freelist, mm/page_alloc.c; try_charge_memcg, mm/memcontrol.c, 6.12
+    Source: get_page_from_freelist, mm/page_alloc.c, 6.12
     Context: any
     Returns: True if there were enough
-    Left out: other zones, cpusets, dirty limits, hierarchy of memory cgroups
+    Left out: other zones, cpusets, dirty limits
     """
     pages = zone_free_pages() - (nr - 1)
     if ZONE == 1:
@@ -159,6 +159,8 @@ def memory_charge(nr: int) -> bool:
     Returns: True if there was enough
     Left out: ALLOC_HIGH, ALLOC_HARDER
     """
+    if MEMCG == 1:
+        return page_counter_try_charge(nr)
     if MEMORY_PAGES == 0:
         return True
     if ZONE == 1:
@@ -177,6 +179,7 @@ def memory_uncharge(nr: int):
     Returns: nothing
     Left out: nothing
     """
+    page_counter_uncharge(nr)
     if MEMORY_PAGES > 0:
         memory.used_pages -= min(nr, memory.used_pages)
         if ZONE == 1:
@@ -203,10 +206,10 @@ def __alloc_pages_direct_reclaim(nr: int) -> bool:
 def __alloc_pages_slowpath(nr: int, no_retry: bool) -> bool:
     """Memory is short: reclaim and try again.
 
-    Source: __alloc_pages_slowpath, should_reclaim_retry, mm/page_alloc.c; try_charge_memcg, mm/memcontrol.c, 6.12
+    Source: __alloc_pages_slowpath, should_reclaim_retry, mm/page_alloc.c, 6.12
     Context: an attempt without reclaim failed; may sleep in reclaim, uninterruptible, whatever locks are held
     Returns: True if there are pages
-    Left out: compaction, the OOM killer; more than one attempt of a memory cgroup (ZONE 0)
+    Left out: compaction, the OOM killer; more than one attempt where there is no zone
     """
     if DIRECT_RECLAIM == 0:
         return False
@@ -231,6 +234,8 @@ def alloc_pages(nr: int, no_retry: bool) -> bool:
     Returns: True if there are pages
     Left out: nothing
     """
+    if MEMCG == 1:
+        return try_charge_memcg(nr, no_retry)
     if memory_charge(nr):
         return True
     return __alloc_pages_slowpath(nr, no_retry)
@@ -281,6 +286,10 @@ def filemap_alloc_folio(index: int, order: int, no_retry: bool) -> Folio:
     Left out: nothing
     """
     cpu("filemap_alloc_folio", 1 << order)
+    if MEMCG == 1:
+        if not try_charge_memcg(1 << order, no_retry):
+            return None
+        return folio_from_pages(index, order)
     folio = folio_alloc(index, order)
     if folio is None:
         if __alloc_pages_slowpath(1 << order, no_retry):

@@ -48,6 +48,7 @@ def filemap_peek(mapping: Mapping, index: int) -> Folio:
         folio.uptodate = True
         folio.mapping = mapping
         mapping.pages[index] = folio
+        page_counter_charge(1)
         folio_add_lru(folio)
         emit("PAGE_CACHE_RESIDENT", folio, index, 1)
     return folio

@@ -33,7 +33,9 @@ def read_pages(mapping: Mapping, index: int, nr: int):
     Left out: folios that the file system did not take
     """
     if nr > 0:
-        submit_bio(mapping, index, nr)
+        if MEMCG == 1:  # Model: without a memory cgroup lru_lock is part of filemap_alloc_folio
+            cpu("lru_lock", nr)
+        mpage_readahead(mapping, index, nr)
 
 
 def page_cache_ra_unbounded(mapping: Mapping, index: int, nr_to_read: int, lookahead_size: int):

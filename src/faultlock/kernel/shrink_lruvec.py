@@ -56,7 +56,7 @@ def account_isolated(nr: int):
     Returns: nothing
     Left out: nothing
     """
-    if ZONE == 1:
+    if VMSCAN == 1:
         lruvec.nr_isolated += nr
         if nr < 0:
             too_many_isolated()
@@ -100,6 +100,7 @@ def shrink_active_list(nr_to_scan: int):
     Returns: nothing
     Left out: stripping buffers
     """
+    cpu("lru_lock", nr_to_scan)
     chain = isolate_lru_folios(True, nr_to_scan)
     account_isolated(nr_to_scan)
     while chain is not None:
@@ -109,6 +110,7 @@ def shrink_active_list(nr_to_scan: int):
         cpu("folio_referenced", 1)
         rotate = folio_referenced_executable(folio)
         deactivate_folio(folio, not rotate)
+    cpu("lru_lock", nr_to_scan)
     account_isolated(-nr_to_scan)
 
 
@@ -221,12 +223,13 @@ def shrink_inactive_list(nr_to_scan: int, by_kswapd: bool) -> int:
     Returns: pages freed
     Left out: throttling on congested or dirty folios
     """
-    if ZONE == 1 and not by_kswapd:
+    if VMSCAN == 1 and not by_kswapd:
         if reclaim_throttle_begin():
             wait(current.wait_woken, on=lruvec)
             if too_many_isolated():
                 return 0
     reclaimed = 0
+    cpu("lru_lock", nr_to_scan)
     chain = isolate_lru_folios(False, nr_to_scan)  # 8.3.1
     account_isolated(nr_to_scan)
     while chain is not None:
@@ -243,6 +246,7 @@ def shrink_inactive_list(nr_to_scan: int, by_kswapd: bool) -> int:
             else:
                 emit("PGSTEAL_DIRECT")
         reclaimed += freed
+    cpu("lru_lock", nr_to_scan - reclaimed)
     account_isolated(-nr_to_scan)
     return reclaimed
 
@@ -259,7 +263,7 @@ def shrink_lruvec(priority: int, nr_to_reclaim: int, by_kswapd: bool, force_deac
     deactivate = force_deactivate or may_deactivate()
     inactive_left = lru_scan_target(False, priority)
     active_left = lru_scan_target(True, priority)
-    proportional = priority == DEF_PRIORITY and not by_kswapd
+    proportional = priority == DEF_PRIORITY and not by_kswapd and MEMCG == 0
     reclaimed = 0
     while inactive_left > 0 or active_left > 0:
         batch = min(active_left, SWAP_CLUSTER_MAX)

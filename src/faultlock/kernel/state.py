@@ -63,6 +63,7 @@ N_PAGE_TABLES = N_ADDRESS_PAGES // PTRS_PER_PTE + 1
 gup_t = Range[-64, N_ADDRESS_PAGES]  # pages done, or a negative error
 N_SHADOWS = 1 + (N_FILE_PAGES - 1) * (LRU == 2)
 AGE_MASK = (1 << 30) - 1
+VMSCAN = ZONE | MEMCG  # 1: isolated folios are counted, statistics of the lists are late
 Age = Range[0, AGE_MASK]
 FolioCount = Range[0, min(N_FOLIOS * (1 << 9), (1 << 31) - 1)]  # of pages in folios
 
@@ -152,6 +153,7 @@ class Mapping(Struct, count=N_MAPPINGS):
     min_order: Const[FolioOrder]
     max_order: Const[FolioOrder]  # 0: no large folios
     has_page_mkwrite: Const[bool]  # its mappings have vm_ops->page_mkwrite
+    sparse: Const[bool]  # nothing was ever written: reads are of holes
     served: Const[bool]  # reads are answered by a server thread (FUSE), not by a device
     i_dio_count: Range[0, N_THREADS]  # direct I/O in flight
     i_dio_waiter: Thread  # the one truncater (it holds i_rwsem) that waits for direct I/O
@@ -249,13 +251,13 @@ class lruvec(Struct, count=1):
     active_tail: Folio
     nr_inactive: FolioCount
     nr_active: FolioCount
-    nr_isolated: Range[0, ZONE * ((1 << 31) - 1)]
+    nr_isolated: Range[0, VMSCAN * ((1 << 31) - 1)]
     nonresident_age: Age
-    activations: Range[0, ZONE * AGE_MASK]  # WORKINGSET_ACTIVATE_FILE
-    stat_inactive: Range[0, ZONE * ((1 << 31) - 1)]  # what lruvec_page_state() says: as of the last flush
-    stat_active: Range[0, ZONE * ((1 << 31) - 1)]
-    stat_activations: Range[0, ZONE * AGE_MASK]
-    seen_activations: Range[0, ZONE * AGE_MASK]  # lruvec.refaults
+    activations: Range[0, VMSCAN * AGE_MASK]  # WORKINGSET_ACTIVATE_FILE
+    stat_inactive: Range[0, VMSCAN * ((1 << 31) - 1)]  # what lruvec_page_state() says: as of the last flush
+    stat_active: Range[0, VMSCAN * ((1 << 31) - 1)]
+    stat_activations: Range[0, VMSCAN * AGE_MASK]
+    seen_activations: Range[0, VMSCAN * AGE_MASK]  # lruvec.refaults
     kswapd: Thread  # asleep until woken (None: no kswapd, or it runs)
 
 
@@ -278,6 +280,7 @@ class Thread(Struct, count=N_THREADS):
     # struct vm_fault
     pages_copied: Private[int]  # by its last fork (counted only when TLB is not 0)
     pages_mapped: Private[Range[0, TLB * 1024]]  # by the fault-around it is in
+    memcg_nr_pages_over_high: Private[PageCount]  # charged above memory.high, not yet paid for
     vmf_vma: Private[VMA]  # set to None when the fault lock is released: no use after that
     vmf_address: Private[Address]
     vmf_pgoff: Private[Index]

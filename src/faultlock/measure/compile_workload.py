@@ -128,6 +128,8 @@ class _Compiler:
                 f"{self.workload.name}: file {file.name!r} is served by threads of the workload; "
                 "only the simulator can do that (see `faultlock reproduce`)"
             )
+        if file.sparse and self.file_paths is None:
+            self.notes.append("files of a guest are not sparse: holes became reads of the device")
         self.first_file[file.name] = sum(
             other.count for other in self.workload.files[: self.workload.files.index(file)]
         )

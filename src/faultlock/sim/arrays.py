@@ -111,7 +111,8 @@ EVENT_IO, EVENT_SLEEP, EVENT_TICK, EVENT_STOP = range(4)
     CHOICE_ZIPF,
     CHOICE_OWN,
     CHOICE_HANDOFF,
-) = range(9)
+    CHOICE_CPU,
+) = range(10)
 
 # kinds of distributions (columns of Engine.distributions: kind, low, high, sigma, first, count)
 CONSTANT, UNIFORM, EXPONENTIAL, LOGNORMAL, HISTOGRAM = range(5)
@@ -192,6 +193,7 @@ class Engine(NamedTuple):
     # model tables
     cost_ns: np.ndarray[Any, Any]
     cost_unit: np.ndarray[Any, Any]  # ns between preemption points; 1 user mode, 0 none
+    cost_free: np.ndarray[Any, Any]  # when the cost's spin lock is free; -1: it has none
     event_role: np.ndarray[Any, Any]
     event_count: np.ndarray[Any, Any]  # [event]: n and sum of the first argument; both at END
     choice_role: np.ndarray[Any, Any]
@@ -248,7 +250,7 @@ SHAPES: tuple[tuple[tuple[str | int, ...], str], ...] = (
     ),
     (("tree",), "ends"),
     (("cpu", "ring"), "queue"),
-    (("cost",), "cost_ns cost_unit"),
+    (("cost",), "cost_ns cost_unit cost_free"),
     (("event",), "event_role"),
     (("event", 4), "event_count"),
     (("label",), "return_cell"),

@@ -95,3 +95,17 @@ def pass_time(engine: Engine, until: int) -> None:
     if scalars[SHARED_CLOCK]:
         passed //= scalars[BUSY]
     scalars[WORK] += passed
+
+
+@compiled
+def spin_lock(engine: Engine, cpu: int, cost: int, ns: int) -> int:
+    """How long a CPU takes for `ns` under the spin lock of a cost: who asked before comes first.
+
+    Where CPUs share one clock they take turns anyway: no wait then."""
+    scalars = engine.scalars
+    if scalars[SHARED_CLOCK]:
+        return ns
+    begin = scalars[NOW] + engine.overhead[cpu] + engine.debt[cpu]
+    start = max(begin, engine.cost_free[cost])
+    engine.cost_free[cost] = start + ns
+    return start + ns - begin

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from faultlock.sim.arrays import (
+    CHOICE_CPU,
     CHOICE_HANDOFF,
     CHOICE_IO_ERROR,
     CHOICE_LOWEST,
@@ -42,6 +43,8 @@ def answer(engine: Engine, thread: int, role: int, low: int, high: int) -> int:
         return 1 if handoff_due(engine, thread) else 0
     if role == CHOICE_OWN:
         return min(max(thread, low), high - 1)
+    if role == CHOICE_CPU:
+        return min(max(engine.cpu_of[thread], low), high - 1)
     if role == CHOICE_IO_ERROR:
         failed = 1 if below(engine, 0, 1_000_000) < engine.scalars[ERROR_PPM] else 0
         return min(low + failed, high - 1)

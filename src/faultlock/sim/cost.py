@@ -4,7 +4,8 @@
 A cost file is TOML: `[machine]` with the scheduler's constants and `[costs]` with one entry a
 cost: a number of ns, or `{ ns = .., user = true }` (runs in user mode, may be preempted at any
 time), or `{ ns = .., preempt_ns = .. }` (longer than that between two cond_resched() points), or
-`{ ns = .., atomic = true }` (a task that should give way goes on to the next cost).
+`{ ns = .., atomic = true }` (a task that should give way goes on to the next cost), or
+`{ ns = .., spin_lock = true }` (one CPU at a time; the others spin, first come, first served).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Cost:
 
     ns: float
     unit_ns: int = 0
+    spin_lock: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,12 +110,12 @@ def _amount(value: Any, where: str) -> float:
 def _cost(value: Any, where: str) -> Cost:
     if not isinstance(value, dict):
         return Cost(_amount(value, where))
-    unknown = sorted(set(value) - {"ns", "user", "preempt_ns", "atomic"})
+    unknown = sorted(set(value) - {"ns", "user", "preempt_ns", "atomic", "spin_lock"})
     if unknown:
         raise FaultlockError(
-            f"{where}: unknown key {unknown[0]!r} (keys: ns, user, preempt_ns, atomic)"
+            f"{where}: unknown key {unknown[0]!r} (keys: ns, user, preempt_ns, atomic, spin_lock)"
         )
     unit = 1 if value.get("user") is True else _number(value.get("preempt_ns", 0), where)
     if value.get("atomic") is True:
         unit = ATOMIC
-    return Cost(_amount(value.get("ns"), where), unit)
+    return Cost(_amount(value.get("ns"), where), unit, value.get("spin_lock") is True)

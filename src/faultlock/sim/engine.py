@@ -15,7 +15,7 @@ import numpy as np
 
 from faultlock.sim import arrays as a
 from faultlock.sim.arrays import Engine
-from faultlock.sim.bursts import next_done, pass_time, settle, settle_all, touch
+from faultlock.sim.bursts import next_done, pass_time, settle, settle_all, spin_lock, touch
 from faultlock.sim.compiled import compiled
 from faultlock.sim.device import completed
 from faultlock.sim.placement import pull_work
@@ -216,6 +216,8 @@ def _run_thread(engine: Engine, step: Step, run: Step, cpu: int) -> None:
             if ns <= 0:
                 continue
             engine.burst[cpu] = ns
+            if engine.cost_free[cost] >= 0:
+                engine.burst[cpu] = spin_lock(engine, cpu, cost, engine.burst[cpu])
             engine.burst_unit[cpu] = engine.cost_unit[cost]
             engine.unit[thread] = engine.cost_unit[cost]
             engine.overhead[cpu] += engine.debt[cpu]

@@ -34,6 +34,7 @@ CHOICE_ROLES = {
     "rwsem_owner_on_cpu": a.CHOICE_LOWEST,
     "zipf_page": a.CHOICE_ZIPF,
     "own_number": a.CHOICE_OWN,
+    "smp_processor_id": a.CHOICE_CPU,
 }
 # constant of the model -> (struct, field) whose embedded lock it names
 LOCKS = {
@@ -104,6 +105,7 @@ def fill_tables(
             continue
         engine.cost_ns[number] = cost.ns
         engine.cost_unit[number] = cost.unit_ns
+        engine.cost_free[number] = 0 if cost.spin_lock else -1
     firsts = embedded_firsts(program, layout)
     for constant, (struct, field) in LOCKS.items():
         kind = program.constants.get(constant)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from math import isqrt
 
-from faultlock.sim.memory_plan import Plan
+from faultlock.sim.memory_plan import PTRS_PER_PTE, Plan
 from faultlock.workload.schema import Threads, Workload
 
 PAGE_BYTES = 4096
@@ -77,8 +77,7 @@ def memory_pages(workload: Workload) -> int:
     """Pages there are for the page cache and private memory."""
     cache = workload.page_cache
     if cache.limit_bytes:
-        # Above memory.high the charging task reclaims what it took: the lower of the two rules.
-        return min(cache.high_bytes or cache.limit_bytes, cache.limit_bytes) // PAGE_BYTES
+        return cache.limit_bytes // PAGE_BYTES
     threads = sum(group.count for group in workload.threads)
     pages = workload.machine.memory_bytes // PAGE_BYTES
     share = KERNEL_SHARE_PAGES + pages // MEMMAP_SHARE + THREAD_PAGES * threads
@@ -115,10 +114,61 @@ def is_short(workload: Workload, plan: Plan) -> bool:
     return memory_pages(workload) < sum(pages for pages, _ in plan.caches)
 
 
+def memcg_parameters(workload: Workload) -> dict[str, int]:
+    """memory.high and memory.max of the cgroup that the threads are in, in pages."""
+    cache = workload.page_cache
+    limit = cache.limit_bytes // PAGE_BYTES
+    return {
+        "MEMCG": 1,
+        "MEMCG_MAX_PAGES": limit,
+        "MEMCG_HIGH_PAGES": min(cache.high_bytes // PAGE_BYTES or limit, limit),
+        "N_CPUS": min(workload.machine.cpus, MAX_SIMULATED_CPUS),
+    }
+
+
+def memcg_kernel_pages(workload: Workload, plan: Plan) -> int:
+    """Charged to the cgroup besides the page cache: threads, and page tables of their mappings."""
+    if not has_memcg(workload, plan):
+        return 0
+    threads = sum(group.count for group in workload.threads)
+    mapped = sum(
+        mapping.count * -(-region.pages // PTRS_PER_PTE)
+        for mapping in workload.mappings
+        for region in [plan.processes[mapping.process].regions[mapping.name]]
+    )
+    given = workload.page_cache.kernel_bytes // PAGE_BYTES
+    limit = workload.page_cache.limit_bytes // PAGE_BYTES
+    return min(given or THREAD_PAGES * threads + mapped, limit // 2)
+
+
+def has_memcg(workload: Workload, plan: Plan) -> bool:
+    """Is it a memory cgroup's memory that is short?"""
+    return is_short(workload, plan) and workload.page_cache.limit_bytes > 0
+
+
 def has_kswapd(workload: Workload, plan: Plan) -> bool:
     """Is it the machine's memory that is short (and not a memory cgroup's)?"""
     cache = workload.page_cache
     return is_short(workload, plan) and cache.scope == "memory" and not cache.limit_bytes
+
+
+def limit_parameters(workload: Workload, plan: Plan) -> dict[str, int]:
+    """Parameters of what is short: the machine's memory, a memory cgroup's, or nothing."""
+    if has_memcg(workload, plan):
+        return memcg_parameters(workload)
+    if not has_kswapd(workload, plan):
+        return {}
+    available = memory_pages(workload)
+    stale = min(workload.page_cache.stale_active_bytes // PAGE_BYTES, available)
+    return zone_parameters(available, workload.machine.cpus, stale)
+
+
+def kernel_roles(workload: Workload, plan: Plan) -> dict[str, str]:
+    """Threads of the kernel by name, and what they do; the interrupt is the last."""
+    roles = {"kswapd0": "kswapd"} if has_kswapd(workload, plan) else {}
+    if roles or has_memcg(workload, plan):
+        roles["flush_memcg_stats"] = "flush_memcg_stats_dwork"
+    return {**roles, "rcu_sched": "rcu_gp_kthread", "interrupt": "interrupt"}
 
 
 def parameters_of(workload: Workload, plan: Plan, threads: int, operations: int) -> dict[str, int]:
@@ -129,10 +179,6 @@ def parameters_of(workload: Workload, plan: Plan, threads: int, operations: int)
     available = memory_pages(workload)
     vcpus = sum(group.count for group in workload.threads if "vcpu" in ops_of(group))
     short = is_short(workload, plan)
-    zone = {}
-    if has_kswapd(workload, plan):
-        stale = min(workload.page_cache.stale_active_bytes // PAGE_BYTES, available)
-        zone = zone_parameters(available, workload.machine.cpus, stale)
     device = workload.device
     in_qemu = workload.machine.clock == "shared-instructions"
     return {
@@ -145,7 +191,7 @@ def parameters_of(workload: Workload, plan: Plan, threads: int, operations: int)
         "N_MAPPINGS": _spare(len(plan.caches)),
         "N_FILE_PAGES": _spare(pages),
         "N_ADDRESS_PAGES": max((p.end for p in plan.processes.values()), default=512),
-        "N_FOLIOS": min(available, sum(pages for pages, _ in plan.caches) + 1) + 1,
+        "N_FOLIOS": min(available + threads, sum(pages for pages, _ in plan.caches) + 1) + 1,
         "N_REQUESTS": device.queue_depth * device.submit_queues + 1,
         "MAX_REFCOUNT": MAX_REFCOUNT,
         "MAX_WINDOW_PAGES": max(2 * workload.kernel.readahead_pages, 1024),
@@ -168,5 +214,5 @@ def parameters_of(workload: Workload, plan: Plan, threads: int, operations: int)
         "TLB_FLUSHED_BY_SWITCH": int(in_qemu),
         "N_OPERATIONS": _spare(operations),
         "IO_ERRORS": int(workload.device.error_rate > 0),
-        **zone,
+        **limit_parameters(workload, plan),
     }

@@ -16,7 +16,8 @@ from faultlock.sim.parameters import (
     PAGE_BYTES,
     PROC_FILES,
     expanded,
-    has_kswapd,
+    kernel_roles,
+    memcg_kernel_pages,
     ops_of,
     parameters_of,
 )
@@ -60,8 +61,8 @@ class Builder:
             if any(operation.op == "fork" for operation in group.loop)
         ]
         self.workers = int(any("vcpu" in ops_of(group) for group, _, _ in self.threads))
-        self.kswapd = int(has_kswapd(workload, self.plan))
-        total = len(self.threads) + len(self.forking) + self.workers + 2 * self.kswapd + 2
+        self.kernel = kernel_roles(workload, self.plan)
+        total = len(self.threads) + len(self.forking) + self.workers + len(self.kernel)
         n_operations = sum(len(group.loop) for group, _, _ in self.threads)
         known = {
             name: value
@@ -129,15 +130,18 @@ class Builder:
     def add_files(self) -> None:
         resident = self.layout.counts["Folio"] + 1
         self.set("page_cache", 1, "resident", resident)
+        self.set("mem_cgroup", 1, "memory", memcg_kernel_pages(self.workload, self.plan))
         self.set("page_cache", 1, "shadow", resident + 1)
         self.set("page_cache", 1, "shadow_workingset", resident + 2)
         served = {self.plan.first_cache[f.name] for f in self.workload.files if f.server}
+        sparse = [file.sparse for file in self.workload.files for _ in range(file.count)]
         for number, (pages, cached) in enumerate(self.plan.caches, start=1):
             if self.program.structs["Mapping"].allocated:
                 self.layout.set_allocated(self.memory, "Mapping", number, True)
             self.set("Mapping", number, "i_size", pages)
             self.set("Mapping", number, "uses_invalidate_lock", 1)
             self.set("Mapping", number, "served", int(number in served))
+            self.set("Mapping", number, "sparse", int(sparse[number - 1]))
             if cached > 0:
                 self.fill_cache(number, pages, cached, resident)
         for number, file in enumerate(self.plan.files, start=1):
@@ -148,9 +152,8 @@ class Builder:
     def fill_cache(self, mapping: int, pages: int, share: float, resident: int) -> None:
         """Mark the first `share` of a file's pages resident (as one block: fast and sparse)."""
         place = self.layout.place("Mapping", "pages", mapping, 0)
-        count = round(pages * share)
-        view = self.memory[place.offset : place.offset + 4 * count].view("<i4")
-        view[:] = resident
+        end = place.offset + 4 * round(pages * share)
+        self.memory[place.offset : end].view("<i4")[:] = resident
 
     def add_process(self, mm: int, process: Process) -> None:
         self.set("MM", mm, "users", 1)
@@ -246,9 +249,8 @@ class Builder:
             self.set("VCPU", self.vcpus, "can_inject", int(operation.async_page_fault))
             return {"vcpu": self.vcpus}
         if operation.op == "fuse_receive":
-            for file in self.workload.files:
-                if file.server == group.name:
-                    return {"serves": self.plan.first_cache[file.name]}
+            served = [file.name for file in self.workload.files if file.server == group.name]
+            return {"serves": self.plan.first_cache[served[0]]} if served else {}
         return {}
 
     def what(self, operation: Operation) -> int:
@@ -290,8 +292,7 @@ class Builder:
             for group, _, _ in self.threads
         ]
         roles += ["child"] * len(self.forking) + ["workqueue_thread"] * self.workers
-        roles += ["kswapd", "flush_memcg_stats_dwork"] * self.kswapd
-        roles += ["rcu_gp_kthread", "interrupt"]
+        roles += self.kernel.values()
         self.memory = layout.new_state([program.roles[role] for role in roles])
         self.add_files()
         for mm, process in enumerate(self.plan.processes.values(), start=1):
@@ -322,8 +323,7 @@ class Builder:
             if name not in self.actors:
                 self.actors.append(name)
             self.operations.append(SimulatedOperation(name, 0, 0, 0.0))
-        names += ["workqueue"] * self.workers + ["kswapd0", "flush_memcg_stats"] * self.kswapd
-        names += ["rcu_sched", "interrupt"]
+        names += ["workqueue"] * self.workers + list(self.kernel)
         return Prepared(layout, self.memory, roles, names, self.operations, self.actors, len(roles))
 
     def add_rounds(self) -> dict[str, int]:

@@ -61,6 +61,9 @@ class File:
     latency: Distribution | None = key(
         None, "distribution", "latency of this file instead of the device's", optional=True
     )
+    sparse: bool = key(
+        False, "bool", "nothing was written to it: reads are of holes, without the device"
+    )
     server: str = key(
         "", "text", "name of the threads that serve its reads (FUSE); empty: the device"
     )

@@ -108,7 +108,7 @@ class PageCache:
     high_bytes: int = key(
         0,
         "size",
-        "reclaim starts in the faulting task above this (memory.high); 0: at limit",
+        "above this the faulting task reclaims and may have to sleep (memory.high); 0: only limit",
         minimum=0,
     )
     scope: str = key(

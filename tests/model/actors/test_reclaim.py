@@ -184,3 +184,15 @@ def test_kswapd_sleeps_until_memory_is_short() -> None:
     assert s.run(2).startswith("kswapd: wait")
     assert s.get("memory", 1, "used_pages") == 2, "one page went, one was charged"
     assert cached(s, 0) + cached(s, 1) == 1, "half of a list of two at priority 1"
+
+
+def test_each_round_asks_for_the_full_number_of_pages_again() -> None:
+    s = scene(call="try_to_free_pages()", LRU=2)
+    asked = []
+    for _ in range(13):
+        s.until(2, "shrink_lruvec")
+        asked.append(s.local(2, "shrink_lruvec", "nr_to_reclaim"))
+        s.step(2)
+        s.until(2, "shrink_priorities")
+    assert asked == [32] * 13
+    assert not cached(s, 0) and not cached(s, 1), "one went in the last round but one"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultlock.sim import arrays as a
-from faultlock.sim.bursts import next_done, pass_time, settle_all, touch
+from faultlock.sim.bursts import next_done, pass_time, settle_all, spin_lock, touch
 from tests.unit.sim.small_engine import bare
 
 # of one CPU: current thread, overhead, burst, threads that wait
@@ -88,3 +88,19 @@ def test_a_cpu_whose_switch_ends_with_another_cpus_burst_is_idle() -> None:
     touch(handle, 0)
     assert next_done(handle) == (14, -1)
     assert engine.scalars[a.BUSY] == 0
+
+
+def test_a_spin_lock_is_taken_by_one_cpu_after_the_other() -> None:
+    engine, handle = made([(1, 0, 0, 0), (1, 5, 0, 0), (1, 0, 0, 0)], False)
+    engine.scalars[a.NOW] = 100
+    engine.cost_free[0] = 0
+    assert spin_lock(handle, 0, 0, 10) == 10, "it is free"
+    assert spin_lock(handle, 1, 0, 10) == 15, "asks at 105, has it from 110 to 120"
+    assert spin_lock(handle, 2, 0, 7) == 27, "asks at 100, has it from 120 to 127"
+    engine.scalars[a.NOW] = 500
+    assert spin_lock(handle, 0, 0, 10) == 10, "it was free again"
+
+
+def test_nobody_waits_for_a_spin_lock_where_cpus_share_one_clock() -> None:
+    _, handle = made([(1, 0, 0, 0), (1, 0, 0, 0)], True)
+    assert [spin_lock(handle, cpu, 0, 10) for cpu in (0, 1)] == [10, 10]
