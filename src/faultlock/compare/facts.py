@@ -78,6 +78,7 @@ def workload_of_fact(fact: Fact) -> Workload:
         "name": f"{fact.operation} beside {fact.beside}",
         # populate waits for each of its readahead windows in turn
         "duration": f"{20 * fact.latency_ns + 1_000_000_000}ns",
+        "keep_results": False,
         "kernel": {"version": kernel_version(fact.kernel)},
         "machine": {
             "cpus": fact.cpus,

@@ -60,6 +60,7 @@ def shrink_priorities(nr_to_reclaim: int, force_deactivate: bool) -> int:
     reclaimed = 0
     priority = DEF_PRIORITY
     while priority >= 0 and reclaimed < nr_to_reclaim:
+        vmpressure_prio(priority)
         freed = shrink_lruvec(priority, nr_to_reclaim, False, force_deactivate)
         reclaimed += freed
         priority -= 1

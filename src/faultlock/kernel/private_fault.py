@@ -133,8 +133,13 @@ def wp_page_copy(folio: Folio) -> vm_fault_t:
     Source: wp_page_copy, mm/memory.c, 6.12
     Context: fault lock held; folio (None: a private page) referenced, put here
     Returns: 0, RETRY, OOM
-    Left out: reuse of a private page that nobody shares any more
+    Left out: nothing
     """
+    if TLB == 1:
+        if folio is None:
+            if wp_can_reuse_anon_folio():
+                cpu("wp_page_reuse")
+                return 0
     ret = vmf_anon_prepare()
     if ret == 0:
         ret = VM_FAULT_OOM
@@ -145,6 +150,22 @@ def wp_page_copy(folio: Folio) -> vm_fault_t:
     if folio is not None:
         folio_put(folio)
     return ret
+
+
+@atomic
+def wp_can_reuse_anon_folio() -> bool:
+    """May the thread write to a private page as it is, as no forked process shares it any more?
+
+    Source: wp_can_reuse_anon_folio, wp_page_reuse, mm/memory.c, 6.12
+    Context: PTL; fault lock held
+    Returns: True if so; the PTE is writable then
+    Left out: pages that the child has copied while it lives; in the checker every page is copied
+    """
+    mm = current.vmf_vma.vm_mm
+    if mm.live_children > 0 or not pte_present(mm, current.vmf_address):
+        return False
+    set_private_pte(mm, current.vmf_address, PTE_ACCESSED | PTE_WRITE)
+    return True
 
 
 @atomic

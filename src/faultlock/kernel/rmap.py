@@ -263,9 +263,11 @@ def try_to_unmap(folio: Folio):
     Left out: nothing
     """
     mapping = folio.mapping
+    cpu("rmap_walk_begin")
     i_mmap_lock_read(mapping)
     vma = rmap_next(folio, None)
     while vma is not None:
+        cpu("rmap_walk")
         unmapped = try_to_unmap_one(folio, vma)
         cpu("try_to_unmap", unmapped)
         vma = rmap_next(folio, vma)

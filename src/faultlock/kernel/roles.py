@@ -81,10 +81,11 @@ class Task(Struct, count=N_THREADS):
     first_operation: Const[Operation]
     rounds: Const[int]  # 0: until the end
     stack: Const[int]  # address of the page of its stack it writes; -1: none
+    begins: Const[bool]  # it has not run before the start of the run
     malloc: Const[Malloc]
-    heap: int  # first page of the heap it keeps its results in, from the first result on
-    heap_position: int  # that page, as far as it matters to the TLB
-    heap_bytes: int  # where in it they begin
+    heap: Heap  # the one it keeps its results in, from the first result on
+    heap_position: int  # that heap's first page, as far as it matters to the TLB
+    chunk: int  # where in it they begin
     heap_results: int  # how many there are
     area: int  # first page of the mapping they moved to
     shared_data: Const[int]  # page of the program's data that all threads write; -1: none
@@ -94,6 +95,7 @@ class Task(Struct, count=N_THREADS):
     pages_copied: int  # by its last fork
     child_done: Thread  # who waits for the child, or the child when it has exited
     parent_task: Const[Task]  # of a child: its parent's
+    parent_mm: Const[MM]
     exit_mapping: Const[Mapping]  # of the file whose VMAs a child unlinks when it exits
     start_after_us: Const[int]
     round_number: Const[int]  # under which a whole pass of the loop appears; -1: not
@@ -338,6 +340,9 @@ def workload_thread():
     Left out: nothing
     """
     task: Task = choose(1, N_THREADS + 1, "own_number")
+    if task.begins:
+        user_stack_deep(task)
+        user_stack(task)
     if task.start_after_us > 0:
         nanosleep(task, task.start_after_us)
     rounds = 0
@@ -349,8 +354,8 @@ def workload_thread():
             left = operation.repeat
             while left > 0 and not machine.stop:
                 run_operation(task, operation)
-                cpu("user_loop")
                 think(task, operation)
+                user_loop(task)
                 left -= 1
             operation = operation.next_operation
         rounds += 1
@@ -358,3 +363,15 @@ def workload_thread():
             emit("ROUND_END", task.round_number)
         if rounds == task.rounds:
             break
+
+
+@role
+def main_thread():
+    """The thread that started the others: it sleeps until the end.
+
+    Source: none (the workload)
+    Context: user mode
+    Returns: nothing
+    Left out: what it does at the end
+    """
+    wait(current.wait_granted)

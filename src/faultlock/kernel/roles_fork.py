@@ -12,10 +12,10 @@ def operation_fork(task: Task, operation: Operation):
     """
     emit("OP_BEGIN", operation.number)
     cpu("user_fork_before")
-    fork_heaps(task)
-    task.malloc.forks += 1
+    fork_lock_heaps(task)
     cpu("fork")
     current.pages_copied = 0
+    mm_shared_by_child(current.mm, 1)
     sys_fork()
     copied = current.pages_copied
     task.pages_copied = copied
@@ -24,8 +24,7 @@ def operation_fork(task: Task, operation: Operation):
     task.child_done = None
     start_child_thread(task.child)
     user_stack(task)
-    task.malloc.forks -= 1
-    fork_heaps(task)
+    fork_unlock_heaps(task)
     cpu("user_fork_after")
     emit("OP_END", operation.number)
     user_heap(task)
@@ -35,17 +34,57 @@ def operation_fork(task: Task, operation: Operation):
     cpu("release_task")
 
 
-def fork_heaps(task: Task):
-    """The C library locks every heap around fork, and unlocks it: it writes to each.
+@atomic
+def mm_shared_by_child(mm: MM, change: int):
+    """A child begins or ceases to share the private pages of its parent.
 
-    Source: __malloc_fork_lock_parent, glibc 2.36
+    Source: copy_present_page, mm/memory.c; exit_mmap, mm/mmap.c, 6.12
+    Context: dup_mmap; exit of the child
+    Returns: nothing
+    Left out: page by page
+    """
+    mm.live_children += change
+
+
+def fork_lock_heaps(task: Task):
+    """The C library locks every heap before fork: it writes to each.
+
+    Source: __malloc_fork_lock_parent, malloc/arena.c, glibc 2.36
+    Context: user mode; sleeps
+    Returns: nothing
+    Left out: the main heap's lock lies in the program's data, which is not written here
+    """
+    malloc = task.malloc
+    heap: Heap = malloc.main_heap
+    if heap is not None:
+        lll_lock(malloc.list_lock)
+    while heap is not None:
+        lll_lock(heap.mutex)
+        if not heap.is_main:
+            user_write(heap.start, 0)
+        heap = heap.next
+        if heap == malloc.main_heap:
+            heap = None
+
+
+def fork_unlock_heaps(task: Task):
+    """The C library unlocks every heap after fork: it writes to each again.
+
+    Source: __malloc_fork_unlock_parent, malloc/arena.c, glibc 2.36
     Context: user mode
     Returns: nothing
     Left out: nothing
     """
-    count = task.malloc.arenas_made
-    for i in range(0, count):
-        user_write(task.malloc.arenas + i * task.malloc.arena_stride, 0)
+    malloc = task.malloc
+    heap: Heap = malloc.main_heap
+    while heap is not None:
+        if not heap.is_main:
+            user_write(heap.start, 0)
+        lll_unlock(heap.mutex)
+        heap = heap.next
+        if heap == malloc.main_heap:
+            lll_unlock(malloc.list_lock)
+            heap = None
 
 
 @atomic

@@ -25,13 +25,17 @@ def folio_check_references(folio: Folio) -> FolioReferences:
     referenced_ptes = 0
     vm_flags: vm_flags_t = 0
     mapping = folio.mapping
+    cpu("rmap_walk_begin")
     if folio.mapcount > 0:
         if not i_mmap_trylock_read(mapping):
             return FolioReferences.KEEP
         vma = rmap_next(folio, None)
         while vma is not None:
-            found = folio_referenced_one(folio, vma)
-            cpu("folio_referenced")
+            cpu("rmap_walk")
+            with atomic:
+                found = folio_referenced_one(folio, vma)
+                walked = 1 if vma_has_recency(vma) else 0
+            cpu("folio_referenced", walked)
             if found > 0 or vma.vm_flags & VM_LOCKED:
                 vm_flags |= vma.vm_flags
             referenced_ptes += found

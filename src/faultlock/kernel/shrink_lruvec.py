@@ -265,6 +265,7 @@ def shrink_lruvec(priority: int, nr_to_reclaim: int, by_kswapd: bool, force_deac
     active_left = lru_scan_target(True, priority)
     proportional = priority == DEF_PRIORITY and not by_kswapd and MEMCG == 0
     reclaimed = 0
+    scanned = 0
     while inactive_left > 0 or active_left > 0:
         batch = min(active_left, SWAP_CLUSTER_MAX)
         active_left -= batch
@@ -275,6 +276,8 @@ def shrink_lruvec(priority: int, nr_to_reclaim: int, by_kswapd: bool, force_deac
         if batch > 0:
             freed = shrink_inactive_list(batch, by_kswapd)
             reclaimed += freed
+            scanned += batch
         if reclaimed >= nr_to_reclaim and not proportional:
             break
+    vmpressure(scanned)
     return reclaimed

@@ -92,6 +92,7 @@ class MM(Struct, count=N_MMS):
     pte_flags: Array[N_ADDRESS_PAGES, pte_flags_t]
     page_table: Array[N_PAGE_TABLES, Range[0, PTRS_PER_PTE + 1]]  # 0: none; 1 + present PTEs
     users: Range[0, N_THREADS * 2]  # mm_users: threads and others that keep it
+    live_children: Range[0, TLB * 65535]  # forked address spaces that still share its private pages
     write_locked_vmas: VMA  # list by next_write_locked, ended together (see vma_end_write_all)
     vma_writer_wait: Thread  # 6.15+: the one writer that waits for VMA readers
     unstable: bool  # MMF_UNSTABLE: the OOM reaper has been here
@@ -259,6 +260,9 @@ class lruvec(Struct, count=1):
     stat_activations: Range[0, VMSCAN * AGE_MASK]
     seen_activations: Range[0, VMSCAN * AGE_MASK]  # lruvec.refaults
     kswapd: Thread  # asleep until woken (None: no kswapd, or it runs)
+    tree_scanned: Range[0, ZONE * ((1 << 31) - 1)]  # since vmpressure's kworker looked last
+    vmpressure_pending: bool  # that kworker has work
+    vmpressure_worker: Thread  # it, while it sleeps
 
 
 class Thread(Struct, count=N_THREADS):

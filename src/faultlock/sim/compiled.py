@@ -26,8 +26,9 @@ __all__ = ["ENTRY_POINTS", "CompiledFunction", "compiled", "functions"]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 ENTRY_POINTS = (
-    "engine.run_events", "engine.start_interrupt_thread", "engine.start_thread",
-    "engine.start_waiting_thread", "timers.push",
+    "engine.run_events", "starting.start_interrupt_thread", "starting.start_main_thread",
+    "starting.start_queued_thread", "starting.start_thread", "starting.start_waiting_thread",
+    "timers.push",
 )  # fmt: skip
 
 
@@ -39,6 +40,7 @@ class EngineLibrary(Library):
     def exports(self) -> list[CompiledFunction]:
         """The functions that a simulation calls."""
         importlib.import_module("faultlock.sim.engine")
+        importlib.import_module("faultlock.sim.starting")
         return [self.functions[name] for name in ENTRY_POINTS]
 
     def is_export(self, function: CompiledFunction) -> bool:

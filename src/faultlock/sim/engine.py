@@ -22,7 +22,6 @@ from faultlock.sim.placement import pull_work
 from faultlock.sim.records import wait_begins
 from faultlock.sim.scheduler import (
     dequeue_current,
-    enqueue,
     pick_next,
     put_current,
     set_next,
@@ -302,35 +301,6 @@ def run_events(engine: Engine, step: Step, run: Step, until: int) -> None:
         if scalars[a.EVENTS_DONE] >= scalars[a.EVENT_LIMIT]:
             break
     settle_all(engine)
-
-
-@compiled
-def start_thread(engine: Engine, thread: int, cpu: int) -> None:
-    """Put a new thread on the queue of `cpu` at the start of the run."""
-    engine.state[thread] = a.RUNNABLE
-    engine.cpu_of[thread] = cpu
-    settle(engine, cpu)
-    enqueue(engine, cpu, thread, False)
-    if engine.current[cpu] == 0 and engine.overhead[cpu] == 0:
-        engine.overhead[cpu] = 1
-    touch(engine, cpu)
-
-
-@compiled
-def start_interrupt_thread(engine: Engine, step: Step, run: Step, thread: int) -> None:
-    """Let the thread of the interrupt handler reach its first wait for a completion."""
-    engine.scalars[a.IRQ_THREAD] = thread
-    if advance_model(engine, step, run, thread, 0) != CHOICE:
-        fail(engine, BROKEN_MODEL, thread)
-
-
-@compiled
-def start_waiting_thread(engine: Engine, step: Step, run: Step, thread: int, cpu: int) -> None:
-    """A thread that somebody wakes later (the child of a fork, a kernel thread): to its wait."""
-    engine.cpu_of[thread] = cpu
-    if advance_model(engine, step, run, thread, cpu) != BLOCKED:
-        fail(engine, BROKEN_MODEL, thread)
-    engine.state[thread] = a.BLOCKED
 
 
 def seed_streams(engine: Engine, seed: int) -> None:

@@ -2,9 +2,10 @@
 """Where a workload's memory lies: files, and the VMAs of each process in address order.
 
 An address space holds, from low to high addresses as Linux lays it out: program text and data,
-heaps of the C library (the main one, and one for each of the first eight threads for each CPU),
-what threads mapped anonymously, thread stacks with their guard pages, room for mmap, the mappings
-of the workload, the main stack.  The order matters: fork write-locks VMAs in address order.
+heaps of the C library (the main one, and room for one for each of the first threads, eight with the
+main one for each CPU), what threads mapped anonymously, thread stacks with their guard pages, room
+for mmap, the mappings of the workload, the main stack.  The order matters: fork write-locks VMAs in
+address order.
 Units: pages.
 """
 
@@ -18,9 +19,10 @@ PTRS_PER_PTE = 512
 TEXT_VMAS = 4  # read-only, text, read-only data, data of a static program
 STACK_PAGES = 2048  # 8 MiB
 HEAP_PAGES = 33  # what the C library makes writable first of a heap of 64 MiB
-HEAP_CHUNK_PAGES = 9  # what one thread keeps its results in
+HEAP_CHUNK_BYTES = 32784  # of 4,096 results (kernel/roles_malloc.py)
+HEAP_CHUNKS_PER_THREAD = 3  # the second size is copied from the first
 HEAP_SPAN = 1024  # Model: the PROT_NONE rest of a heap is shorter than the real 16,384 pages
-HEAPS_PER_CPU = 8  # the C library's limit of heaps on 64-bit machines
+HEAPS_PER_CPU = 8  # the C library's limit on 64-bit machines, the main one included
 MMAP_ROOM_PAGES = 1 << 18
 
 
@@ -63,6 +65,8 @@ class Process:
     stacks: list[int] = field(default_factory=list)  # page each thread writes
     arenas: list[int] = field(default_factory=list)  # first pages of the C library's arenas
     main_heap: int = -1
+    heap_chunks: int = 0  # most that a heap has room for
+    heap_span: int = 64  # pages that are reserved for an arena
     shared_data: int = -1  # the page of its data that all its threads write
     shared_stack: int = -1  # the page of the main thread's stack that all its threads write
     end: int = 0
@@ -83,6 +87,13 @@ class Plan:
     caches: list[tuple[int, float]]
     files: list[PlannedFile]
     first_cache: dict[str, int]  # name of a file -> number of its first instance
+
+    def first_mapping(self, process: str) -> int:
+        """Number of the page cache of a process's first VMA of a file; 0: it has none."""
+        for vma in self.processes[process].vmas:
+            if vma.file:
+                return self.files[vma.file - 1].mapping
+        return 0
 
 
 def round_up(pages: int) -> int:
@@ -116,7 +127,7 @@ def _process(workload: Workload, name: str, cpus: int, plan: Plan) -> Process:
     process.shared_data = process.vmas[-1].start
     cursor = round_up(cursor)
     threads = sum(group.count for group in workload.threads if group.process == name)
-    cursor = _heaps(process, cursor, threads, cpus)
+    cursor = _heaps(process, cursor, threads if workload.keep_results else 0, cpus)
     cursor = _anonymous(workload, process, cursor)
     cursor = _stacks(process, cursor, threads)
     cursor += MMAP_ROOM_PAGES
@@ -131,21 +142,19 @@ def _process(workload: Workload, name: str, cpus: int, plan: Plan) -> Process:
 
 def _heaps(process: Process, cursor: int, threads: int, cpus: int) -> int:
     """The main heap and an arena for each of the first threads; the others share."""
-    arenas = min(threads, HEAPS_PER_CPU * cpus)
-    if arenas == 0:
+    if threads == 0:
         return cursor
+    arenas = min(threads, HEAPS_PER_CPU * cpus - 1)
     # While a fork is under way, all threads that have no arena yet come to the main heap.
     process.main_heap = cursor
-    pages = 2 + (threads - arenas) * HEAP_CHUNK_PAGES
-    process.vmas.append(PlannedVma(cursor, max(HEAP_PAGES, pages), write=True, written=1))
-    cursor = round_up(cursor + pages)
-    users = -(-threads // arenas) + 1
+    process.heap_chunks = HEAP_CHUNKS_PER_THREAD * max(threads - arenas, -(-threads // arenas) + 1)
+    process.vmas.append(PlannedVma(cursor, HEAP_PAGES, write=True, written=1))
+    used = HEAP_PAGES + process.heap_chunks * HEAP_CHUNK_BYTES // 4096
+    cursor += round_up(HEAP_PAGES + used)  # brk asks for 32 pages more
+    process.heap_span = max(HEAP_SPAN, round_up(used))
     for _ in range(arenas):
-        pages = max(HEAP_PAGES, 2 + users * HEAP_CHUNK_PAGES)
-        process.vmas.append(PlannedVma(cursor, pages, write=True, written=1))
-        process.vmas.append(PlannedVma(cursor + pages, 64, no_access=True))
         process.arenas.append(cursor)
-        cursor += max(HEAP_SPAN, round_up(pages + 64))
+        cursor += 2 * process.heap_span
     return round_up(cursor)
 
 
@@ -154,7 +163,8 @@ def _stacks(process: Process, cursor: int, count: int) -> int:
         process.vmas.append(PlannedVma(cursor + PTRS_PER_PTE - 1, 1, no_access=True))
         start = cursor + PTRS_PER_PTE
         top = STACK_PAGES - 1
-        process.vmas.append(PlannedVma(start, STACK_PAGES, write=True, written=1, written_at=top))
+        stack = PlannedVma(start, STACK_PAGES, write=True, written=2, written_at=top - 1)
+        process.vmas.append(stack)
         process.stacks.append(start + top)
         cursor = start + STACK_PAGES
     return cursor

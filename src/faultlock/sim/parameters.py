@@ -9,6 +9,7 @@ from faultlock.sim.memory_plan import PTRS_PER_PTE, Plan
 from faultlock.workload.schema import Threads, Workload
 
 PAGE_BYTES = 4096
+VMAS_PER_ARENA = 3  # writable, reserved, and what is unmapped again
 VMA_SPARE = 64  # for mmap, split and the like
 MAX_REFCOUNT = (1 << 31) - 1
 MAX_SIMULATED_CPUS = 1024
@@ -164,17 +165,21 @@ def limit_parameters(workload: Workload, plan: Plan) -> dict[str, int]:
 
 
 def kernel_roles(workload: Workload, plan: Plan) -> dict[str, str]:
-    """Threads of the kernel by name, and what they do; the interrupt is the last."""
-    roles = {"kswapd0": "kswapd"} if has_kswapd(workload, plan) else {}
+    """Threads of the kernel by name, and what they do; the interrupt is the last.  Among them is
+    the thread that has started those of the workload."""
+    roles = {}
+    if has_kswapd(workload, plan):
+        roles = {"kswapd0": "kswapd", "kworker": "kworker_vmpressure"}
     if roles or has_memcg(workload, plan):
         roles["flush_memcg_stats"] = "flush_memcg_stats_dwork"
-    return {**roles, "rcu_sched": "rcu_gp_kthread", "interrupt": "interrupt"}
+    others = {"main": "main_thread", "rcu_sched": "rcu_gp_kthread", "interrupt": "interrupt"}
+    return {**roles, **others}
 
 
 def parameters_of(workload: Workload, plan: Plan, threads: int, operations: int) -> dict[str, int]:
     """The model's parameters for this workload."""
     pages = max((pages for pages, _ in plan.caches), default=1)
-    per_mm = [len(process.vmas) for process in plan.processes.values()]
+    per_mm = [len(p.vmas) + VMAS_PER_ARENA * len(p.arenas) for p in plan.processes.values()]
     absent = sum(m.count for m in workload.mappings if not m.at_start)
     available = memory_pages(workload)
     vcpus = sum(group.count for group in workload.threads if "vcpu" in ops_of(group))
@@ -205,7 +210,9 @@ def parameters_of(workload: Workload, plan: Plan, threads: int, operations: int)
         "RETRY_VMA_MEASURED": 1,
         "RWSEM_STEAL": int(workload.kernel.reader_stealing),
         "RWSEM_HANDOFF": int(workload.kernel.reader_stealing),
-        "N_HEAPS": 1 + max((len(p.arenas) for p in plan.processes.values()), default=0),
+        "N_HEAPS": sum(1 + len(p.arenas) for p in plan.processes.values()),
+        "HEAP_PAGES_MAX": max(p.heap_span for p in plan.processes.values()),
+        "HEAP_CHUNKS": max(1, *(p.heap_chunks for p in plan.processes.values())),
         "NOWAIT_STRICT": 0,
         "TLB": 1,
         "TLB_SLOTS": 1024,

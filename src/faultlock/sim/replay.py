@@ -14,9 +14,6 @@ from faultlock.sim.callers import table_sizes
 from faultlock.sim.cost import Cost, CostTable, load_costs
 from faultlock.sim.engine import (
     seed_streams,
-    start_interrupt_thread,
-    start_thread,
-    start_waiting_thread,
 )
 from faultlock.sim.handle import make_handle
 from faultlock.sim.model_tables import fill_tables
@@ -29,6 +26,7 @@ from faultlock.sim.run import (
     advance,
     program_of,
 )
+from faultlock.sim.starting import start_interrupt_thread, start_thread, start_waiting_thread
 from faultlock.trace.replay_plan import (
     KIND_NAMES,
     KINDS,

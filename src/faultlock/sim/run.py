@@ -21,14 +21,19 @@ from faultlock.sim.cost import load_costs
 from faultlock.sim.engine import (
     run_events,
     seed_streams,
-    start_interrupt_thread,
-    start_thread,
-    start_waiting_thread,
 )
 from faultlock.sim.handle import make_handle
 from faultlock.sim.model_tables import fill_tables
 from faultlock.sim.result import SimResult, collect
 from faultlock.sim.setup import Builder, Prepared
+from faultlock.sim.start import queued_threads
+from faultlock.sim.starting import (
+    start_interrupt_thread,
+    start_main_thread,
+    start_queued_thread,
+    start_thread,
+    start_waiting_thread,
+)
 from faultlock.sim.thread_steps import ASSERTION, BROKEN_MODEL, ENDLESS, STUCK
 from faultlock.sim.timers import push
 from faultlock.workload.distribution import Distribution
@@ -159,11 +164,17 @@ def _start(simulation: Simulation) -> None:
     push(handle, end, end, a.EVENT_STOP, 0)
     start_interrupt_thread(handle, simulation.step, simulation.run, prepared.interrupt)
     cpus = simulation.workload.machine.cpus
+    waiting = prepared.roles.count("workload_thread")
+    queue, main = queued_threads(waiting, int(engine.scalars[a.SLICE_NS]), simulation.seed)
     for number, role in enumerate(prepared.roles, start=1):
-        if role in ("child", "rcu_gp_kthread"):
+        if role in ("child", "rcu_gp_kthread", "main_thread"):
             start_waiting_thread(handle, simulation.step, simulation.run, number, 0)
+        elif role == "workload_thread":
+            state, cpu = queue[number - 1], (number - 1) % cpus
+            start_queued_thread(handle, number, cpu, state.vruntime, state.deadline)
         elif role != "interrupt":
             start_thread(handle, number, (number - 1) % cpus)
+    start_main_thread(handle, prepared.roles.index("main_thread") + 1, main)
 
 
 def advance(

@@ -179,16 +179,28 @@ def enqueue(engine: Engine, cpu: int, thread: int, initial: bool) -> None:
                 engine.vruntime_sum[cpu] -= engine.vruntime[thread]
             engine.vlag[thread] = 0
             place(engine, cpu, thread, False)
-            _join(engine, cpu, thread)
-            engine.on_rq[thread] = 1
-            queue_insert(engine, cpu, thread)
+            _enter(engine, cpu, thread)
         engine.delayed[thread] = 0
         return
     update_current(engine, cpu)
     place(engine, cpu, thread, initial)
+    _enter(engine, cpu, thread)
+
+
+@compiled
+def _enter(engine: Engine, cpu: int, thread: int) -> None:
+    """__enqueue_entity() of a placed thread."""
     _join(engine, cpu, thread)
     engine.on_rq[thread] = 1
     queue_insert(engine, cpu, thread)
+
+
+@compiled
+def enqueue_as(engine: Engine, cpu: int, thread: int, vruntime: int, deadline: int) -> None:
+    """A thread that is in the queue when the run starts, with times that it has from before."""
+    engine.vruntime[thread] = vruntime
+    engine.deadline[thread] = deadline
+    _enter(engine, cpu, thread)
 
 
 @compiled

@@ -21,6 +21,8 @@ from faultlock.sim.parameters import (
     ops_of,
     parameters_of,
 )
+from faultlock.sim.start import threads_of_last_turn
+from faultlock.sim.user_memory import add_heaps, fill_tlb
 from faultlock.workload.operations import OPERATIONS, default_actor
 from faultlock.workload.schema import Operation, Workload
 
@@ -69,6 +71,7 @@ class Builder:
             for name, value in parameters_of(workload, self.plan, total, n_operations).items()
             if name in program.parameters
         }
+        self.tlb_slots = known.get("TLB_SLOTS_MIN", 1)
         self.layout = Layout(program, known, "simulate")
         self.memory: Any = None
         self.distributions: dict[Any, int] = {}
@@ -76,6 +79,7 @@ class Builder:
         self.actors: list[str] = []
         self.vma_count = 0
         self.vcpus = 0
+        self.heaps = 0
 
     def set(self, struct: str, instance: int, field: str, value: int, element: int = 0) -> None:
         if field in self.program.structs[struct].fields:
@@ -88,7 +92,7 @@ class Builder:
         return value
 
     def flags(self, vma: PlannedVma) -> int:
-        names = [] if vma.no_access else ["VM_READ", "VM_MAYWRITE"]
+        names = ["VM_MAYWRITE"] if vma.no_access else ["VM_READ", "VM_MAYWRITE"]
         names += ["VM_WRITE"] * vma.write + ["VM_EXEC"] * vma.execute + ["VM_SHARED"] * vma.shared
         names += {"random": ["VM_RAND_READ"], "sequential": ["VM_SEQ_READ"]}.get(vma.advice, [])
         return sum(self.constant(name) for name in names)
@@ -161,11 +165,7 @@ class Builder:
         for slot, vma in enumerate(vmas):
             self.add_vma(mm, slot, vma)
         self.set("MM", mm, "map_count", len(vmas))
-        arenas = process.arenas
-        self.set("Malloc", mm, "arena_count", len(arenas))
-        self.set("Malloc", mm, "arenas", arenas[0] if arenas else -1)
-        self.set("Malloc", mm, "arena_stride", arenas[1] - arenas[0] if len(arenas) > 1 else 0)
-        self.set("Malloc", mm, "main_heap", process.main_heap)
+        self.heaps += add_heaps(self.set, self.layout.counts, mm, process, self.heaps + 1)
 
     def distribution(self, value: Any) -> int:
         """The row of a distribution in the engine's table (0 is the device's)."""
@@ -275,6 +275,7 @@ class Builder:
             "rounds": group.rounds,
             "stack": process.stacks[own] if process.stacks else -1,
             "malloc": self.process_number(group.process),
+            "begins": int(number > len(self.threads) - threads_of_last_turn(len(self.threads))),
             "shared_data": process.shared_data,
             "shared_stack": process.shared_stack,
             "thread_count": len(process.stacks),
@@ -313,10 +314,12 @@ class Builder:
             self.set("Task", number, "round_number", rounds.get(group.round_actor, -1))
             name = group.name or group.loop[0].op
             names.append(f"{name}-{index + 1}" if group.count > 1 else name)
+        processes = list(self.plan.processes.values())
+        fill_tlb(self.set, self.program.constants, self.tlb_slots, processes)
         for position, parent in enumerate(self.forking):
             child = count + position + 1
             self.copy_counts(parent + 1, child)
-            mapping = self.first_mapping(self.threads[parent][0].process)
+            mapping = self.plan.first_mapping(self.threads[parent][0].process)
             self.set("Task", child, "exit_mapping", mapping)
             names.append(f"child of {names[parent]}")
         for name in rounds:
@@ -335,16 +338,10 @@ class Builder:
                 found.setdefault(group.round_actor, first + len(found))
         return found
 
-    def first_mapping(self, process: str) -> int:
-        """Number of the mapping of a process's first VMA of a file; 0: it has none."""
-        for vma in self.plan.processes[process].vmas:
-            if vma.file:
-                return self.plan.files[vma.file - 1].mapping
-        return 0
-
     def copy_counts(self, parent: int, child: int) -> None:
         """The child's costs depend on the parent's process; child_exits needs the parent."""
         for field in ("malloc", "thread_count"):
             value = self.layout.get(self.memory, "Task", parent, field)
             self.set("Task", child, field, value)
         self.set("Task", child, "parent_task", parent)
+        self.set("Task", child, "parent_mm", self.layout.get(self.memory, "Thread", parent, "mm"))

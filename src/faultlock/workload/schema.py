@@ -238,6 +238,9 @@ class Workload:
     files: tuple[File, ...] = key((), "tables", "files")
     mappings: tuple[Mapping, ...] = key((), "tables", "VMAs at the start")
     threads: tuple[Threads, ...] = key((), "tables", "threads")
+    keep_results: bool = key(
+        True, "bool", "threads note how long each operation took, on the C library's heap"
+    )
     document: AbstractMapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     path: str = field(default="", compare=False)
 

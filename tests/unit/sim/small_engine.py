@@ -17,11 +17,10 @@ from faultlock.sim.cost import parse_costs
 from faultlock.sim.engine import (
     run_events,
     seed_streams,
-    start_interrupt_thread,
-    start_thread,
 )
 from faultlock.sim.handle import make_handle
 from faultlock.sim.model_tables import fill_tables
+from faultlock.sim.starting import start_interrupt_thread, start_thread
 from faultlock.sim.timers import push
 from tests.paths import REPOSITORY
 
@@ -79,9 +78,7 @@ def contended(
         "", [REPOSITORY / "bench" / "contended.py"], kernel_folder=REPOSITORY / "bench" / "none"
     )
     program = compile_model(model, statistics=True)
-    layout = Layout(
-        program, {"N_THREADS": threads + 1, "N_REQUESTS": threads}, "simulate"
-    )
+    layout = Layout(program, {"N_THREADS": threads + 1, "N_REQUESTS": threads}, "simulate")
     native = compile_native(program, "simulate", layout)
     roles = [program.roles["worker"]] * threads + [program.roles["interrupt"]]
     engine = a.make_engine(
