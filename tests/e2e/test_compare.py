@@ -33,8 +33,9 @@ def test_the_rfc_question_in_small(capsys: pytest.CaptureFixture[str]) -> None:
     result = compared(capsys, "--set", "duration=300ms")
     forks = {name: entry["actors"]["fork"] for name, entry in result["policies"].items()}
     assert forks["hold"]["mean_us"] > 5 * forks["drop-retry"]["mean_us"]
-    assert result["policies"]["hold"]["vmstat"]["vma_lock_retry"] == 0
-    assert result["policies"]["drop-retry"]["vmstat"]["vma_lock_retry"] > 0
+    # The kernel has two or three a second under hold too: the first write to a thread's new heap.
+    counters = {name: entry["vmstat"] for name, entry in result["policies"].items()}
+    assert counters["hold"]["vma_lock_retry"] < 20 < counters["drop-retry"]["vma_lock_retry"]
     worst = result["policies"]["hold"]["chains"][0]
     assert worst["root"] == "io" and worst["links"][0]["waits_for"] in ("vma_lock", "mmap_lock")
     first = worst["links"][0]

@@ -17,8 +17,9 @@ HEAP_MIN_CHUNK_BYTES = 32  # MINSIZE: what stays at the top
 HEAP_TOP_PAD_PAGES = 32  # M_TOP_PAD, 128 KiB: brk asks for so much more
 MMAP_THRESHOLD_RESULTS = 8192  # whose vector of 16,384 reaches M_MMAP_THRESHOLD, 128 KiB
 RESULTS_PER_PAGE = 512
+LOCK_MALLOC = 7  # what a lock event is about (see constants.py)
 HEAP_PAGES_FIRST = 33  # HEAP_MIN_SIZE + M_TOP_PAD
-HEAP_PAGES_MAX: Param = 64  # Model: shorter than the real 16,384
+HEAP_PAGES_MAX: Param = 1  # Model: shorter than the real 16,384
 
 
 class Futex(Struct, count=N_HEAPS + N_MMS):
@@ -68,6 +69,7 @@ def lll_trylock(futex: Futex) -> bool:
     if futex.is_locked:
         return False
     futex.is_locked = True
+    emit("LOCK_ACQUIRED", LOCK_MALLOC, futex, LockMode.WRITE)
     return True
 
 
@@ -102,6 +104,7 @@ def futex_wake(futex: Futex) -> bool:
     Left out: nothing
     """
     futex.is_locked = False
+    emit("LOCK_RELEASED", LOCK_MALLOC, futex, LockMode.WRITE)
     waiter = futex.first_waiter
     if waiter is None:
         return False

@@ -44,6 +44,7 @@ LOCKS = {
     "LOCK_I_RWSEM": ("Mapping", "i_rwsem"),
     "LOCK_I_MMAP": ("Mapping", "i_mmap_rwsem"),
     "LOCK_FOLIO": ("Folio", ""),
+    "LOCK_MALLOC": ("Futex", ""),
 }
 VMA_REFCOUNT_SINCE = 615  # KERNEL_VERSION from which a VMA's lock is no rw_semaphore
 
