@@ -58,8 +58,10 @@ def fork_lock_heaps(task: Task):
     heap: Heap = malloc.main_heap
     if heap is not None:
         lll_lock(malloc.list_lock)
+        lll_locked(malloc.list_lock)
     while heap is not None:
         lll_lock(heap.mutex)
+        lll_locked(heap.mutex)
         if not heap.is_main:
             user_write(heap.start, 0)
         heap = heap.next

@@ -69,7 +69,6 @@ def lll_trylock(futex: Futex) -> bool:
     if futex.is_locked:
         return False
     futex.is_locked = True
-    emit("LOCK_ACQUIRED", LOCK_MALLOC, futex, LockMode.WRITE)
     return True
 
 
@@ -126,6 +125,18 @@ def lll_lock(futex: Futex):
         cpu("system_call")
         if futex_wait_begin(futex):
             wait(current.wait_woken, on=futex)
+
+
+@atomic
+def lll_locked(futex: Futex):
+    """Record that the current thread holds a lock, at the line of who took it.
+
+    Source: none (a lock event)
+    Context: lock held
+    Returns: nothing
+    Left out: nothing
+    """
+    emit("LOCK_ACQUIRED", LOCK_MALLOC, futex, LockMode.WRITE)
 
 
 def lll_unlock(futex: Futex):
@@ -186,9 +197,11 @@ def int_new_arena(malloc: Malloc, heap: Heap):
     heap.pages = HEAP_PAGES_FIRST
     user_write(start, 0)
     lll_lock(malloc.list_lock)
+    lll_locked(malloc.list_lock)
     link_arena(malloc, heap)
     lll_unlock(malloc.list_lock)
     lll_lock(heap.mutex)
+    lll_locked(heap.mutex)
 
 
 @atomic
@@ -229,6 +242,7 @@ def arena_get(task: Task, malloc: Malloc):
     else:
         heap = reused_arena(malloc)
         lll_lock(heap.mutex)
+        lll_locked(heap.mutex)
         following: Heap = heap.next
         malloc.next_to_use = following
     task.heap = heap
@@ -403,6 +417,7 @@ def user_heap_grow(task: Task, results: int):
     elif results < MMAP_THRESHOLD_RESULTS:
         heap: Heap = task.heap
         lll_lock(heap.mutex)
+        lll_locked(heap.mutex)
         realloc_in_heap(task, heap)
         lll_unlock(heap.mutex)
     elif results & (results - 1) == 0:
@@ -423,6 +438,7 @@ def user_area_grow(task: Task, results: int):
         heap: Heap = task.heap
         chunk = task.chunk
         lll_lock(heap.mutex)
+        lll_locked(heap.mutex)
         area = vm_mmap_pgoff(None, MAP_ANYWHERE, 2 * pages + 1, 0, VM_READ | VM_WRITE | VM_MAYWRITE, False)
         copy_results(area, area + pages - 1)
         chunk_free(heap, chunk, 2)

@@ -31,6 +31,7 @@ LOCK_FUNCTIONS = frozenset((
     "vma_start_write_killable", "vma_wait_for_readers", "vma_mark_detached",
     "filemap_invalidate_lock", "filemap_invalidate_lock_shared", "i_mmap_lock_read",
     "i_mmap_lock_write", "inode_lock", "folio_wait_bit_common", "__folio_lock",
+    "lll_lock",
     "__folio_lock_killable", "folio_lock", "folio_wait_locked_killable",
     "folio_put_wait_locked_killable",
 ))  # fmt: skip
