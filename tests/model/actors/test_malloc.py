@@ -3,6 +3,8 @@
 
 import pytest
 
+from faultlock.sim import memory_plan
+from faultlock.sim.user_memory import TLB_OTHER_SLOTS
 from tests.model.actors.scene import Scene
 from tests.model.actors.test_reclaim import scene
 from tests.model.actors.test_zone import ZONE
@@ -131,3 +133,13 @@ def test_a_private_page_that_no_child_shares_is_written_as_it_is() -> None:
     s.put("MM", mm, "live_children", 0)
     assert s.machine.call("wp_can_reuse_anon_folio") == 1
     assert s.get("MM", mm, "pte_flags", address) & write
+
+
+def test_the_set_up_counts_with_the_models_numbers() -> None:
+    """Pages of a new heap, bytes of a chunk, and TLB entries that no thread keeps."""
+    constants = process().program.constants
+    assert constants["HEAP_PAGES_FIRST"] == memory_plan.HEAP_PAGES
+    assert constants["HEAP_CHUNK_BYTES"] == memory_plan.HEAP_CHUNK_BYTES
+    s = process(TLB=1)
+    others = [slot for slot in range(64) if s.machine.call("tlb_other", slot)]
+    assert others == list(TLB_OTHER_SLOTS)
