@@ -16,6 +16,7 @@ DEBIAN_PACKAGES = {
     "spin": "spin",
     "cc": "gcc",
     "gcc": "gcc",
+    "tcc": "tcc",
     "chromium": "chromium",
     "make": "make",
     "git": "git",

@@ -7,7 +7,8 @@ C text printed from the Program by export/c_text.py, embedded in the Promela tex
 
 Counting: Spin stores one state more than `faultlock check --no-fusion --no-partial-order`,
 the one before `init` has made the first state (compile with -DNOREDUCE).
-Verdicts: -DPROPERTIES makes pan check every `always` property, assertion and deadlock.
+Verdicts: -DPROPERTIES makes pan check every `always` property, assertion and deadlock
+(its value is an expression, so that one pan can do both).
 
     spin -a model.pml && gcc -O3 -fwrapv -DNOREDUCE -DVECTORSZ=4096 -o pan pan.c
     ./pan -m1000000 -E
@@ -166,18 +167,14 @@ def _step(step: ir.Step, printer: CPrinter) -> str:
             f"{{ {chosen}{printer.body(step.body)} }}")
 
 
-TAKE = """static int can(long cur, long k) { long label = PC(cur);
+TAKE = """#ifndef PROPERTIES
+#define PROPERTIES 0
+#endif
+static int can(long cur, long k) { long label = PC(cur);
     return label != 0 && can_do[label](cur, k); }
 static void take(long cur, long k) { bad = 0;
-    if (!setjmp(out_of_step)) { steps[PC(cur)](cur, k);
-#ifdef PROPERTIES
-        check();
-#endif
-    }
-#ifndef PROPERTIES
-    bad = 0;
-#endif
-}"""
+    if (!setjmp(out_of_step)) { steps[PC(cur)](cur, k); if (PROPERTIES) check(); }
+    if (!PROPERTIES) bad = 0; }"""
 
 
 def _check(program: ir.Program) -> str:
