@@ -43,6 +43,7 @@ def check_program(
         result.acyclic = not len(run.cycles.left)
     judge = Judge(result)
     plain = _plain(result, limits, progress)
+    run.interrupted |= plain.interrupted
     reason = "" if options.edges else "the graph was not kept"
     judged = judgements(plain, result.acyclic, reason or plain.reason or judge.cut)
     if options.fingerprints:

@@ -13,11 +13,12 @@ from faultlock.check.verdict import UNKNOWN, VIOLATED, PropertyResult, ScenarioR
 Result = dict[str, Any]
 
 
-def result_of(policy: str, scenarios: Sequence[ScenarioResult]) -> Result:
-    """The `--json` form of a check."""
+def result_of(policy: str, scenarios: Sequence[ScenarioResult], interrupted: str = "") -> Result:
+    """The `--json` form of a check; `interrupted` says where Ctrl-C ended it."""
     rows = [_row(item, found) for item in scenarios for found in item.properties]
-    return {"policy": policy, "results": rows, "assumed": assumptions(scenarios),
-            "io_bounds": [row for item in scenarios for row in _bounds(item)]}
+    result = {"policy": policy, "results": rows, "assumed": assumptions(scenarios),
+              "io_bounds": [row for item in scenarios for row in _bounds(item)]}
+    return {**result, "interrupted": interrupted} if interrupted else result
 
 
 def _bounds(item: ScenarioResult) -> list[Result]:
@@ -205,7 +206,7 @@ def ktap_lines(result: Mapping[str, Any]) -> list[str]:
         skip = " # SKIP not everything was decided" if not bad and any(
             row["verdict"] == UNKNOWN for row in rows) else ""
         lines.append(f"{'not ok' if bad else 'ok'} {number} {scenario}{skip}")
-    return lines
+    return [*lines, f"# {result['interrupted']}"] if result.get("interrupted") else lines
 
 
 def _ktap_case(position: int, row: Mapping[str, Any]) -> list[str]:

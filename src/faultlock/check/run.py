@@ -48,6 +48,7 @@ def _take_over(result: ScenarioResult, other: ScenarioResult) -> None:
     for place, item in enumerate(result.properties):
         if item.verdict == UNKNOWN and item.name in decided:
             result.properties[place] = decided[item.name]
+    result.exploration.interrupted |= other.exploration.interrupted
     result.seconds += other.seconds
     result.io_bounds = other.io_bounds
     result.missed_below += other.missed_below

@@ -82,19 +82,29 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.replay is not None:
         return _replay(arguments, scenarios)
     found: list[ScenarioResult] = []
-    interrupted = False
+    reached: list[Progress] = []
     for number, scenario in enumerate(scenarios, start=1):
         title = f"[{number}/{len(scenarios)}] {scenario.name}"
+        reached.clear()
         try:
-            found.append(_check_one(arguments, scenario, limits, options, title))
+            found.append(_check_one(arguments, scenario, limits, options, title, reached))
+            whole = not found[-1].exploration.interrupted
         except KeyboardInterrupt:
-            interrupted = True
-            break
-        if found[-1].exploration.interrupted:
-            interrupted = True
-            break
+            whole = False
+        if not whole:
+            _clear_line()
+            done = sum(not each.exploration.interrupted for each in found)
+            said = _interruption(scenario.name, reached, done, len(scenarios))
+            return _print(arguments, found, said)
     _clear_line()
-    return _print(arguments, found, interrupted, len(scenarios))
+    return _print(arguments, found)
+
+
+def _interruption(scenario: str, reached: list[Progress], done: int, wanted: int) -> str:
+    """How far it came when Ctrl-C was pressed."""
+    place = f"after {reached[-1].states} states of" if reached else "at the beginning of"
+    return (f"interrupted {place} {scenario}; {done} of {wanted} scenarios were checked to their "
+            "end: this is no verdict on the rest")
 
 
 def _limits(arguments: argparse.Namespace) -> Limits:
@@ -129,7 +139,8 @@ def _options(arguments: argparse.Namespace) -> Options:
 
 
 def _check_one(arguments: argparse.Namespace, scenario: Scenario, limits: Limits,
-               options: Options, title: str) -> ScenarioResult:
+               options: Options, title: str, reached: list[Progress]) -> ScenarioResult:
+    """The verdicts of one scenario; `reached` keeps how far the search is."""
     from faultlock.check.run import check_scenario
     from faultlock.check.scenarios import compile_scenario
     from faultlock.check.walk import random_walks
@@ -147,6 +158,7 @@ def _check_one(arguments: argparse.Namespace, scenario: Scenario, limits: Limits
                 print(f"{scenario.name}: {walks.summary()}", file=sys.stderr)
 
     def tell(progress: Progress) -> None:
+        reached[:] = [progress]
         rate = progress.states / progress.seconds if progress.seconds else 0
         _say(f"{title}: {progress.states} states, depth {progress.depth}, {rate:,.0f} states/s")
 
@@ -167,20 +179,14 @@ def _clear_line() -> None:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def _print(arguments: argparse.Namespace, found: list[ScenarioResult], interrupted: bool,
-           wanted: int) -> int:
-    from faultlock.check.result import (
-        bound_rows,
-        example_lines,
-        ktap_lines,
-        result_of,
-        summary_rows,
-    )
+def _print(arguments: argparse.Namespace, found: list[ScenarioResult],
+           interrupted: str = "") -> int:
+    from faultlock.check.result import ktap_lines, result_of
 
-    result = result_of(arguments.policy, found)
+    result = result_of(arguments.policy, found, interrupted)
     command = shlex.join(["faultlock", "check", arguments.policy,
                           *(word for name in arguments.scenario for word in ("--scenario", name))])
-    if arguments.html is not None:
+    if arguments.html is not None and found:
         from faultlock.report.check_page import check_page
 
         with atomic_write(arguments.html) as stream:
@@ -193,22 +199,29 @@ def _print(arguments: argparse.Namespace, found: list[ScenarioResult], interrupt
         from faultlock.report.mail import check_mail
 
         console.out(check_mail(result, command))
-    else:
-        width = console.width_columns()
-        for row in result["results"]:
-            if row["verdict"] == "violated":
-                console.out("\n".join(example_lines(row, width)) + "\n")
-        console.out_table(*summary_rows(result))
-        if result["io_bounds"]:
-            console.out("")
-            console.out_table(*bound_rows(result))
-        if arguments.witness:
-            _witnesses(found, width)
-        console.out("assumed: " + "; ".join(result["assumed"]))
+    elif found:
+        _print_text(arguments, found, result)
     if interrupted:
-        print(f"faultlock: interrupted; {len(found)} of {wanted} scenarios are in the result",
-              file=sys.stderr)
-    return _exit_code(found, interrupted)
+        unwritten = f"; {arguments.html} is not written" if arguments.html and not found else ""
+        print(f"faultlock: {interrupted}{unwritten}", file=sys.stderr)
+    return _exit_code(found, bool(interrupted))
+
+
+def _print_text(arguments: argparse.Namespace, found: list[ScenarioResult],
+                result: dict[str, Any]) -> None:
+    from faultlock.check.result import bound_rows, example_lines, summary_rows
+
+    width = console.width_columns()
+    for row in result["results"]:
+        if row["verdict"] == "violated":
+            console.out("\n".join(example_lines(row, width)) + "\n")
+    console.out_table(*summary_rows(result))
+    if result["io_bounds"]:
+        console.out("")
+        console.out_table(*bound_rows(result))
+    if arguments.witness:
+        _witnesses(found, width)
+    console.out("assumed: " + "; ".join(result["assumed"]))
 
 
 def _exit_code(found: list[ScenarioResult], interrupted: bool) -> int:

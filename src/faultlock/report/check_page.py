@@ -49,7 +49,8 @@ def verdict_of(result: Mapping[str, Any]) -> list[str]:
         for verdict in ("violated", "unknown", "holds")
     }
     scenarios = len({one["scenario"] for one in results})
-    said = []
+    interrupted = str(result.get("interrupted", ""))
+    said = [f"{interrupted[0].upper()}{interrupted[1:]}."] if interrupted else []
     broken = [one for one in results if one["verdict"] == "violated"]
     if broken:
         names = sorted({str(one["property"]) for one in broken})
@@ -59,11 +60,11 @@ def verdict_of(result: Mapping[str, Any]) -> list[str]:
             f"{where} of {scenarios} {_plural(scenarios, 'scenario')}: {'; '.join(names)}."
         )
     if counts["unknown"]:
+        ended = "" if interrupted else ": a limit was reached before there was an answer"
         said.append(
-            f"{counts['unknown']} {_plural(counts['unknown'], 'question')} stayed open: a limit "
-            "was reached before there was an answer."
+            f"{counts['unknown']} {_plural(counts['unknown'], 'question')} stayed open{ended}."
         )
-    if not broken and not counts["unknown"]:
+    if not broken and not counts["unknown"] and not interrupted:
         said.append(
             f"{result['policy']}: everything that was checked holds "
             f"({counts['holds']} results in {scenarios} {_plural(scenarios, 'scenario')})."
@@ -78,7 +79,8 @@ def state_of(result: Mapping[str, Any]) -> str:
     verdicts = {one["verdict"] for one in result["results"]}
     if "violated" in verdicts:
         return html.BAD
-    return html.UNKNOWN if "unknown" in verdicts or not verdicts else html.GOOD
+    open_ones = "unknown" in verdicts or not verdicts or result.get("interrupted")
+    return html.UNKNOWN if open_ones else html.GOOD
 
 
 def _plural(count: int, word: str) -> str:
