@@ -185,7 +185,16 @@ def _close_quietly() -> None:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code.  argparse may raise SystemExit."""
-    words = sys.argv[1:] if words is None else words
+    if words is not None:
+        return _guarded(words)
+    try:
+        return _guarded(sys.argv[1:])
+    finally:  # a second Ctrl-C while the interpreter ends has nothing left to interrupt
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _guarded(words: Sequence[str]) -> int:
+    """The command's exit code; errors become one line on stderr."""
     signal.signal(signal.SIGTERM, _terminated)
     try:
         return _carry_out(words)

@@ -68,6 +68,10 @@ class LanguageErrors(FaultlockError):
         self.errors = sorted(set(errors))
         super().__init__("\n".join(str(error) for error in self.errors))
 
+    def __reduce__(self) -> tuple[type[LanguageErrors], tuple[list[LanguageError]]]:
+        """From a worker process it comes as it was."""
+        return type(self), (self.errors,)
+
 
 @overload
 def atomic_write(

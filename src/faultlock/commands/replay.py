@@ -158,11 +158,8 @@ def _replay_all(
     plan: ReplayPlan, policies: list[str], device: Device, seed: int, replications: int = 1
 ) -> dict[str, list[Replayed]]:
     """Each run in a process, as many at a time as there are CPUs; the first is as recorded."""
-    import multiprocessing
-    import os
-    from concurrent.futures import ProcessPoolExecutor
-
     from faultlock.sim.many import seeds
+    from faultlock.sim.processes import Workers, cores
 
     numbers = [seed, *seeds(seed, replications)[1:]]
     tasks = [
@@ -170,21 +167,22 @@ def _replay_all(
         for policy in policies
         for replication, number in enumerate(numbers)
     ]
-    found: dict[str, list[Replayed]] = {policy: [] for policy in policies}
-    if len(tasks) <= 1:
-        for task in tasks:
-            found[task[1]].append(_one(task))
-        return found
-    workers = min(len(tasks), os.cpu_count() or 1)
-    context = multiprocessing.get_context("spawn")
-    with (
-        console.progress("replaying") as report,
-        ProcessPoolExecutor(workers, mp_context=context) as pool,
-    ):
-        for number, (task, replayed) in enumerate(zip(tasks, pool.map(_one, tasks), strict=True)):
-            found[task[1]].append(replayed)
-            report((number + 1) / len(tasks), task[1])
-    return found
+    replayed: list[Replayed | None] = [None] * len(tasks)
+    if len(tasks) == 1:
+        replayed[0] = _one(tasks[0])
+    else:
+        with (
+            console.progress("replaying") as report,
+            Workers(min(len(tasks), cores()), _one) as processes,
+        ):
+            for done, (number, each) in enumerate(processes.results(tasks), start=1):
+                replayed[number] = each
+                report(done / len(tasks), tasks[number][1])
+    return {
+        policy: [each for task, each in zip(tasks, replayed, strict=True)
+                 if task[1] == policy and each is not None]
+        for policy in policies
+    }
 
 
 def _self_check(arguments: argparse.Namespace, plan: ReplayPlan, replayed: Replayed) -> int:

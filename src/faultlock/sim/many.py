@@ -4,14 +4,11 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
-import os
-import signal
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from faultlock.sim.processes import Workers, cores
 from faultlock.workload.schema import Workload
 
 if TYPE_CHECKING:
@@ -32,11 +29,6 @@ class Job:
     workload: Workload
     policy: str
     seed: int
-
-
-def cores() -> int:
-    """CPUs this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_job(job: Job, progress: Callable[[float], None] | None = None) -> SimResult:
@@ -61,20 +53,13 @@ def run_jobs(
     if count <= 1:
         return _one_by_one(jobs, report or (lambda share, text: None))
     run_job(_tiny(jobs[0]))  # compiles what is not in the cache yet, once for all processes
-    context = multiprocessing.get_context("spawn")
-    try:
-        pool = ProcessPoolExecutor(count, context, _worker_begins)
-    except OSError:  # no semaphores: a container without a /dev/shm to write in
-        return _one_by_one(jobs, report or (lambda share, text: None))
-    try:
-        return _collect(pool, jobs, report)
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    results: list[SimResult | None] = [None] * len(jobs)
+    with Workers(count, run_job) as processes:
+        for done, (number, result) in enumerate(processes.results(jobs), start=1):
+            results[number] = result
+            if report:
+                report(done / len(jobs), f"{done} of {len(jobs)}")
+    return [result for result in results if result is not None]
 
 
 def _one_by_one(jobs: Sequence[Job], report: Callable[[float, str], None]) -> list[SimResult]:
@@ -87,22 +72,6 @@ def _one_by_one(jobs: Sequence[Job], report: Callable[[float, str], None]) -> li
         results.append(run_job(job, inside))
         inside(1.0)
     return results
-
-
-def _collect(
-    pool: ProcessPoolExecutor, jobs: Sequence[Job], report: Callable[[float, str], None] | None
-) -> list[SimResult]:
-    futures = [pool.submit(run_job, job) for job in jobs]
-    for done, future in enumerate(as_completed(futures), start=1):
-        future.result()  # the first error ends it
-        if report:
-            report(done / len(jobs), f"{done} of {len(jobs)}")
-    return [future.result() for future in futures]
-
-
-def _worker_begins() -> None:
-    """Ctrl-C is the parent's business; it ends its workers itself."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _tiny(job: Job) -> Job:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,8 +55,3 @@ def _policy(cell: Cell) -> Iterator[str]:
             str(Path(folder) / Path(part).name) if part.endswith(".py") else part
             for part in cell.policy.split("+")
         )
-
-
-def worker_begins() -> None:
-    """Ctrl-C is the parent's business; it ends its workers itself."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -6,14 +6,12 @@ Both hand over each finished cell at once, so nothing that is finished can be lo
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from faultlock.errors import EnvironmentMissing, FaultlockError
-from faultlock.sweep.cell import Row, run_cell, worker_begins
+from faultlock.sim.processes import Workers, WorkersDied
+from faultlock.sweep.cell import Row, run_cell
 from faultlock.sweep.grid import Cell
 
 MOST_RESTARTS = 3
@@ -31,7 +29,7 @@ def run_local(cells: Sequence[Cell], workers: int, keep: Keep) -> None:
             return
         try:
             _run_pool(list(left.values()), workers, keep, left)
-        except BrokenProcessPool:
+        except WorkersDied:
             continue
     if left:
         raise EnvironmentMissing(
@@ -41,19 +39,10 @@ def run_local(cells: Sequence[Cell], workers: int, keep: Keep) -> None:
 
 
 def _run_pool(cells: Sequence[Cell], workers: int, keep: Keep, left: dict[int, Cell]) -> None:
-    context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(min(workers, len(cells)), context, worker_begins)
-    try:
-        for future in as_completed([executor.submit(run_cell, cell) for cell in cells]):
-            number, rows = future.result()
+    with Workers(min(workers, len(cells)), run_cell) as processes:
+        for _, (number, rows) in processes.results(cells):
             keep(number, rows)
             del left[number]
-    except BaseException:
-        executor.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.terminate()
-        raise
-    executor.shutdown()
 
 
 def run_dask(cells: Sequence[Cell], address: str, keep: Keep) -> None:
@@ -64,8 +53,7 @@ def run_dask(cells: Sequence[Cell], address: str, keep: Keep) -> None:
     version of faultlock.
     """
     try:
-        from distributed import Client
-        from distributed import as_completed as finished
+        from distributed import Client, as_completed
     except ImportError:
         raise EnvironmentMissing(
             "--scheduler needs dask.distributed: pip install 'faultlock[cluster]'"
@@ -80,7 +68,7 @@ def run_dask(cells: Sequence[Cell], address: str, keep: Keep) -> None:
     with client:
         _same_version(client)
         futures = client.map(run_cell, list(cells), pure=False, retries=MOST_RESTARTS)
-        for future in finished(futures):  # type: ignore[no-untyped-call]
+        for future in as_completed(futures):  # type: ignore[no-untyped-call]
             number, rows = _result(future)
             keep(number, rows)
             future.release()

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from multiprocessing import synchronize
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from faultlock.lang.native import compile_native
-from faultlock.sim import many, run
+from faultlock.sim import run
 from faultlock.sim.many import Job, run_jobs
 from faultlock.sim.run import advance, prepare, simulate
 from faultlock.workload.library import loads
@@ -73,7 +74,7 @@ def test_one_process_reports_within_each_run(monkeypatch: pytest.MonkeyPatch) ->
     assert any(share < 0.5 for share in shares) and 0.5 in shares
 
 
-def test_without_semaphores_the_jobs_run_in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_semaphores_the_jobs_run_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """A container may have no /dev/shm to write in."""
 
     def refuse(*arguments: object) -> None:
@@ -81,5 +82,5 @@ def test_without_semaphores_the_jobs_run_in_one_process(monkeypatch: pytest.Monk
 
     jobs = [Job(small("own"), policy, 3) for policy in ("drop-retry", "hold")]
     wanted = [result.document() for result in run_jobs(jobs, workers=1)]
-    monkeypatch.setattr(many, "ProcessPoolExecutor", refuse)
+    monkeypatch.setattr(synchronize, "SemLock", refuse)
     assert [result.document() for result in run_jobs(jobs, workers=2)] == wanted
