@@ -11,7 +11,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
@@ -42,12 +44,9 @@ class Workers(Generic[Task, Result]):
         self.connections: list[Connection] = []
 
     def __enter__(self) -> Workers[Task, Result]:
-        # Ctrl-C is the parent's business: its workers inherit a mask without it.  What starts the
-        # first one's resource tracker would take that mask off again.
-        resource_tracker.ensure_running()
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-        try:
-            context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context("spawn")
+        resource_tracker.ensure_running()  # which would take the mask off again
+        with _without_ctrl_c():
             for _ in range(self.count):
                 ours, theirs = context.Pipe()
                 process = context.Process(target=_serve, args=(theirs, self.function), daemon=True)
@@ -55,8 +54,6 @@ class Workers(Generic[Task, Result]):
                 theirs.close()  # so that a dead worker's pipe ends
                 self.processes.append(process)
                 self.connections.append(ours)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
@@ -96,6 +93,25 @@ class Workers(Generic[Task, Result]):
                 raise _died() from None
             doing[connection] = number
             return
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Processes that begin here never see Ctrl-C, which is their parent's business: they inherit
+    a mask.  The parent, which any of its threads may tell, sees it when the block is over."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed: list[int] = []
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    old = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, old)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def _received(connection: Connection) -> tuple[Exception | None, Any]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from multiprocessing.context import SpawnProcess
 
 import pytest
 
@@ -36,6 +37,24 @@ def test_workers_do_not_hear_ctrl_c() -> None:
     with Workers(1, interrupt_oneself) as workers:
         assert list(workers.results([7])) == [(0, 7)]
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_ctrl_c_while_workers_begin_waits_until_they_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker whose beginning is cut off would print a traceback."""
+    real = SpawnProcess.start
+
+    def start(process: SpawnProcess) -> None:
+        signal.raise_signal(signal.SIGINT)
+        real(process)
+        begun.append(process)
+
+    begun: list[SpawnProcess] = []
+    monkeypatch.setattr(SpawnProcess, "start", start)
+    with pytest.raises(KeyboardInterrupt), Workers(2, square_or_refuse):
+        pass
+    assert len(begun) == 2
+    for process in begun:
+        process.terminate()
 
 
 def test_a_killed_worker_is_said_in_one_line() -> None:
