@@ -36,12 +36,13 @@ class Cycles(NamedTuple):
 
 
 @compiled
-def count_predecessors(store: Store, region: int, degree: U32) -> None:
-    """degree[row] = edges into the row, for the rows of a region.
+def turn_edges(store: Store, first: int, end: int, filled: U32, starts: I64,
+               sources: U32) -> None:
+    """filled[row] += edges into the row, for first <= row < end (NO_STATE: all stored rows).
 
-    Another worker may do the same for another region."""
-    first = region * store.region
-    end = first + store.counters[region, STATES]
+    Unless `sources` is empty it gets their sources too, from starts[row] + filled[row].
+    Another worker may do the same for other rows."""
+    keep = len(sources) > 0
     for worker in range(len(store.counters)):
         low = worker * store.region
         for row in range(low, low + store.counters[worker, STATES]):
@@ -49,7 +50,9 @@ def count_predecessors(store: Store, region: int, degree: U32) -> None:
             for edge in range(start, start + store.edge_count[row]):
                 target = store.edge_target[edge]
                 if first <= target < end:
-                    degree[target] += 1
+                    if keep:
+                        sources[starts[target] + filled[target]] = row
+                    filled[target] += 1
 
 
 @compiled
@@ -82,9 +85,9 @@ def peel(store: Store, degree: U32, queue: U32) -> int:
 def predecessors(run: Exploration) -> Array:
     """u32 per row: edges into it; counted by all workers."""
     degree = np.zeros(len(run.store.parent), np.uint32)
-    side_by_side(run.options.workers,
-                 [partial(count_predecessors, run.store, region, degree)
-                  for region in range(len(run.store.counters))])
+    none = np.empty(0, np.int64), np.empty(0, np.uint32)
+    side_by_side(run.options.workers, [partial(turn_edges, run.store, low, high, degree, *none)
+                                       for low, high in run.rows()])
     return degree
 
 

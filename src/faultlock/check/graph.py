@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from faultlock.check.compiled import compiled
-from faultlock.check.cycles import predecessors
+from faultlock.check.cycles import predecessors, turn_edges
 from faultlock.check.explore import Exploration
 from faultlock.check.fingerprints import FIRST_PROPERTY, eventually_of
 from faultlock.check.intrinsics import call_property
@@ -47,9 +47,8 @@ def false_states(run: Exploration, function: str) -> Array:
 
 
 @compiled
-def predecessor_lists(store: Store, degree: U32, starts: I64, filled: U32,
-                      sources: U32) -> None:
-    """Turn the edges round: sources[starts[row]:starts[row] + degree[row]] lead to the row.
+def first_places(store: Store, degree: U32, starts: I64) -> None:
+    """starts[row] = edges into the rows before it.
 
     Only rows in use are touched: the arrays are as long as the reserved rows."""
     running = 0
@@ -58,15 +57,6 @@ def predecessor_lists(store: Store, degree: U32, starts: I64, filled: U32,
         for row in range(low, low + store.counters[worker, STATES]):
             starts[row] = running
             running += degree[row]
-    for worker in range(len(store.counters)):
-        low = worker * store.region
-        for row in range(low, low + store.counters[worker, STATES]):
-            begin = store.edge_start[row]
-            for edge in range(begin, begin + store.edge_count[row]):
-                target = store.edge_target[edge]
-                if target != NO_STATE:
-                    sources[starts[target] + filled[target]] = row
-                    filled[target] += 1
 
 
 @compiled
@@ -106,7 +96,8 @@ def doomed_states(run: Exploration, bad: Array) -> Array:
     rows = len(run.store.parent)
     starts, degree = np.zeros(rows, np.int64), predecessors(run)
     sources = np.empty(sum(int(degree[low:high].sum()) for low, high in run.rows()), np.uint32)
-    predecessor_lists(run.store, degree, starts, np.zeros(rows, np.uint32), sources)
+    first_places(run.store, degree, starts)
+    turn_edges(run.store, 0, NO_STATE, np.zeros(rows, np.uint32), starts, sources)
     queue = np.empty(run.states, np.uint32)
     close_doom(run.store, starts, degree, sources, bad, np.zeros(rows, np.uint16), queue)
     return bad
