@@ -14,7 +14,9 @@ from faultlock.lang.model import PACKAGE, compile_model, load_model
 from faultlock.lang.program import Program
 
 CATALOGUE = PACKAGE / "catalogue"
-SHARED_FILES = ("common", "properties")
+SHARED_FILES = (
+    "common", "properties_references", "properties_locks", "properties_files", "properties_waiting",
+)  # in the order in which results are listed
 
 
 @dataclass(frozen=True)
