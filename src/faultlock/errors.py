@@ -73,6 +73,25 @@ class LanguageErrors(FaultlockError):
         return type(self), (self.errors,)
 
 
+def check_output(path: Path | str | None) -> None:
+    """Refuse a file that atomic_write() could not write, before the work that would fill it.
+
+    Raises FaultlockError."""
+    if path is None:
+        return
+    target = Path(path)
+    folder = target.absolute().parent
+    wrong = ""
+    if target.is_dir():
+        wrong = "Is a directory"
+    elif not folder.is_dir():
+        wrong = "Not a directory" if folder.exists() else "No such file or directory"
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        wrong = "Permission denied"
+    if wrong:
+        raise FaultlockError(f"{target}: cannot be written: {wrong}; choose another output file")
+
+
 @overload
 def atomic_write(
     path: Path | str, mode: Literal["w"] = "w"
@@ -95,6 +114,7 @@ def atomic_write(path: Path | str, mode: str = "w") -> AbstractContextManager[An
 @contextmanager
 def _atomic_write(path: Path | str, mode: str) -> Iterator[IO[Any]]:
     target = Path(path)
+    check_output(target)
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     except OSError as error:

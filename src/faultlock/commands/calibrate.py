@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from faultlock.errors import EXIT_OK, FaultlockError, atomic_write
 from faultlock.report import console
+from faultlock.report.arguments import output_file, seed_number
 
 if TYPE_CHECKING:
     from faultlock.compare.calibrate import Alone, Fit
@@ -30,8 +31,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="of one actor alone")  # fmt: skip
     parser.add_argument("--base", metavar="TABLE",
                         help="to start from (qemu-icount; native-6.18 for a host)")  # fmt: skip
-    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write the new table")
-    parser.add_argument("--seed", metavar="N", type=int, default=1, help="seed (1)")
+    parser.add_argument("-o", "--output", metavar="FILE", type=output_file,
+                        help="write the new table")
+    parser.add_argument("--seed", metavar="N", type=seed_number, default=1, help="seed (1)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

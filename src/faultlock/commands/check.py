@@ -7,7 +7,6 @@ import argparse
 import shlex
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from faultlock.errors import (
@@ -19,6 +18,7 @@ from faultlock.errors import (
     atomic_write,
 )
 from faultlock.report import console
+from faultlock.report.arguments import output_file, seed_number
 
 if TYPE_CHECKING:
     from faultlock.check.explore import Limits, Options, Progress
@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="form of the result on stdout (default text)")
     parser.add_argument("--json", action="store_const", const="json", dest="format",
                         help="short for --format json")
-    parser.add_argument("--html", metavar="FILE", type=Path, help="write a page as well")
+    parser.add_argument("--html", metavar="FILE", type=output_file, help="write a page as well")
     parser.add_argument("--witness", action="store_true",
                         help="show a run of each scenario that ends well")
     parser.add_argument("--replay", metavar="SCHEDULE",
@@ -67,15 +67,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="do not work out how many reads an operation can wait for")
     search.add_argument("--random", metavar="N", type=int, default=200,
                         help="random runs before the search, half of them PCT (200; 0: none)")
-    search.add_argument("--seed", metavar="N", type=int, default=1, help="of the random runs (1)")
+    search.add_argument("--seed", metavar="N", type=seed_number, default=1,
+                        help="of the random runs (1)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, print, and return the exit code."""
     from faultlock.check.scenarios import find_scenario, shipped_scenarios
 
-    if arguments.html is not None and not arguments.html.resolve().parent.is_dir():
-        raise FaultlockError(f"{arguments.html}: no such folder; choose another output file")
     names = arguments.scenario or list(shipped_scenarios())
     scenarios = [find_scenario(name) for name in names]
     limits, options = _limits(arguments), _options(arguments)

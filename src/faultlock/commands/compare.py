@@ -7,11 +7,11 @@ import argparse
 import os
 import shlex
 import sys
-from pathlib import Path
 from typing import Any
 
 from faultlock.errors import EXIT_OK, FaultlockError, atomic_write
 from faultlock.report import console
+from faultlock.report.arguments import output_file, seed_number
 
 HELP = """\
 Simulate a workload under several policies and say who waits for whom, and how long.
@@ -20,6 +20,7 @@ Without arguments: the default workload under all shipped policies.  The first p
 one that the others are compared with.  The same seed gives the same output, byte for byte."""
 
 DEFAULT_REPLICATIONS = 5
+MOST_CHAINS = 10
 ADDITIONS = ("fork-fix",)  # policies that only make sense on top of another
 
 
@@ -36,14 +37,16 @@ def add_simulation_arguments(parser: argparse.ArgumentParser, replications: int)
                         help="another setting, e.g. device.latency=2ms; may be repeated")
     parser.add_argument("--replications", type=int, default=replications,
                         help=f"independent runs of each policy (default: {replications})")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the first (default: 1)")
+    parser.add_argument("--seed", type=seed_number, default=1,
+                        help="seed of the first (default: 1)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1,
                         help="processes (default: one per CPU)")
     parser.add_argument("--chains", type=int, default=3, metavar="N",
-                        help="how many of the worst wait chains to draw (default: 3, at most 10)")
+                        help="how many of the worst wait chains to draw (default: 3, at most "
+                        f"{MOST_CHAINS})")
     parser.add_argument("--json", action="store_true", help="the result as JSON")
     parser.add_argument("--mail", action="store_true", help="72 columns, for a mailing list")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="a page with plots")
+    parser.add_argument("--html", type=output_file, metavar="FILE", help="a page with plots")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -67,8 +70,8 @@ def run_policies(arguments: argparse.Namespace, policies: list[str]) -> int:
     from faultlock.lang.model import compile_model, load_model
     from faultlock.workload.library import load, overrides
 
-    if arguments.workers < 1 or arguments.chains < 0:
-        raise FaultlockError("--workers is at least 1, --chains at least 0")
+    if arguments.workers < 1 or not 0 <= arguments.chains <= MOST_CHAINS:
+        raise FaultlockError(f"--workers is at least 1, --chains 0 to {MOST_CHAINS}")
     if len(set(policies)) != len(policies):
         raise FaultlockError("a policy is named twice; name each once")
     workload = overrides(load(arguments.workload), arguments.set)

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from faultlock.errors import EXIT_OK, atomic_write
 from faultlock.report import console
+from faultlock.report.arguments import output_file
 
 HELP = """a scenario for another checker (Promela, for Spin)
 
@@ -21,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("form", choices=("promela",), help="the other checker's language")
     parser.add_argument("scenario", metavar="SCENARIO", help="a scenario's name, or a file")
     parser.add_argument("--policy", default="drop-retry", help="policy (default drop-retry)")
-    parser.add_argument("-o", "--output", metavar="FILE", type=Path,
+    parser.add_argument("-o", "--output", metavar="FILE", type=output_file,
                         help="write to a file (default: stdout)")
 
 

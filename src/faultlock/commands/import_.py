@@ -8,6 +8,7 @@ from pathlib import Path
 
 from faultlock.errors import EXIT_OK
 from faultlock.report import console
+from faultlock.report.arguments import output_file
 
 HELP = "ftrace, trace-cmd or perf text to a faultlock trace"
 
@@ -21,7 +22,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("file", type=Path, metavar="FILE")
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="recording to write (default: NAME.flt)"
+        "-o", "--output", type=output_file, metavar="FILE",
+        help="recording to write (default: NAME.flt)"
     )
     parser.add_argument(
         "--kernel", metavar="VERSION", help="kernel it was recorded on; ftrace text does not say it"

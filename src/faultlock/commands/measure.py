@@ -13,6 +13,7 @@ from typing import Any
 
 from faultlock.errors import EXIT_OK, FaultlockError, atomic_write
 from faultlock.report import console
+from faultlock.report.arguments import output_file, seed_number
 
 MOST_RUNS = 100
 HELP = """\
@@ -51,7 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="change a key of the workload",
     )
-    parser.add_argument("--seed", type=int, default=1, help="of the simulator (default 1)")
+    parser.add_argument("--seed", type=seed_number, default=1, help="of the simulator (default 1)")
     parser.add_argument("--policy", help="name of the kernel's policy, for the measurement file")
     parser.add_argument("--cpus", type=int, default=1, help="CPUs of the guest (default 1)")
     parser.add_argument("--memory", type=int, metavar="MIB", help="memory of the guest")
@@ -65,12 +66,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compare-model", action="store_true", help="beside it what the simulator says of the run"
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the measurement")
+    parser.add_argument("-o", "--output", type=output_file, metavar="FILE",
+                        help="write the measurement")
     parser.add_argument(
         "--no-tracefs", action="store_true", help="with --host and root: count no kernel events"
     )
     parser.add_argument("--json", action="store_true", help="print the measurement(s) as JSON")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="a page with plots")
+    parser.add_argument("--html", type=output_file, metavar="FILE", help="a page with plots")
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -82,10 +84,6 @@ def _check(arguments: argparse.Namespace) -> None:
         raise FaultlockError("measure: give either --kernel BZIMAGE or --host")
     if arguments.output and len(arguments.kernel) > 1:
         raise FaultlockError("measure: -o takes one kernel; run it once per kernel")
-    if arguments.output and not os.access(arguments.output.parent, os.W_OK):
-        raise FaultlockError(
-            f"measure: {arguments.output}: the folder cannot be written; choose another"
-        )
     if arguments.compare_model and not arguments.policy:
         raise FaultlockError(
             "measure: --compare-model needs --policy NAME (`faultlock probe` says)"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from faultlock.errors import EXIT_OK, EXIT_UNKNOWN, FaultlockError
 from faultlock.report import console
+from faultlock.report.arguments import output_file
 
 if TYPE_CHECKING:
     from faultlock.trace.record import Recorded
@@ -23,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "system calls, scheduling. Uses a tracefs instance of its own, removed afterwards. "
         "Exit code 5: events were lost, the recording has holes (it is written all the same)."
     )
-    parser.add_argument("-o", "--output", type=Path, default=Path("app.flt"), metavar="FILE")
+    parser.add_argument("-o", "--output", type=output_file, default=Path("app.flt"), metavar="FILE")
     parser.add_argument("--cold", action="store_true", help="drop the page cache first")
     parser.add_argument("--pid", type=int, metavar="N", help="a running process and its children")
     parser.add_argument(

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from faultlock.commands.compare import command_line, default_policies
 from faultlock.errors import EXIT_OK, EXIT_UNKNOWN, EXIT_VIOLATED, FaultlockError, atomic_write
 from faultlock.report import console
+from faultlock.report.arguments import output_file, seed_number
 
 if TYPE_CHECKING:
     from faultlock.sim.replay import Replayed
@@ -69,12 +69,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--chains", type=int, default=1, metavar="N",
         help="how many of the worst wait chains to draw (default 1, at most 10)",
     )  # fmt: skip
-    parser.add_argument("--html", type=Path, metavar="FILE", help="a page with plots")
+    parser.add_argument("--html", type=output_file, metavar="FILE", help="a page with plots")
     parser.add_argument(
         "--replications", type=int, default=1, metavar="N",
         help="further runs whose recorded times differ by chance: means with 95 %% intervals",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=1, metavar="N")
+    parser.add_argument("--seed", type=seed_number, default=1, metavar="N")
     parser.add_argument("--json", action="store_true", help="machine-readable")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from faultlock.errors import EXIT_OK, EXIT_VIOLATED, FaultlockError, atomic_write
 from faultlock.report import console
+from faultlock.report.arguments import output_file
 
 if TYPE_CHECKING:
     from faultlock.measure.reproduce.attempt import Attempt
@@ -29,7 +30,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kernel", action="append", type=Path, default=[], metavar="BZIMAGE")
     parser.add_argument("--scenario", help="which scenario, when the file holds several")
     parser.add_argument("--property", help="id of the property, for example S4")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="keep the C program")
+    parser.add_argument("-o", "--output", type=output_file, metavar="FILE",
+                        help="keep the C program")
     parser.add_argument("--limit", type=float, default=120, metavar="S", help="wall-clock limit")
     parser.add_argument("--json", action="store_true", help="print as JSON")
 

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from faultlock.commands.compare import add_simulation_arguments, run_policies
 from faultlock.report import console
+from faultlock.report.arguments import output_file
 
 if TYPE_CHECKING:
     from faultlock.workload.schema import Workload
@@ -23,9 +23,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("policy", nargs="?", default="drop-retry", metavar="POLICY",
                         help="a shipped policy or a file (default: drop-retry)")
     add_simulation_arguments(parser, 1)
-    parser.add_argument("--perfetto", type=Path, metavar="FILE",
+    parser.add_argument("--perfetto", type=output_file, metavar="FILE",
                         help="a trace of the first run for ui.perfetto.dev")
-    parser.add_argument("--events", type=Path, metavar="FILE",
+    parser.add_argument("--events", type=output_file, metavar="FILE",
                         help="the event log of the first run, a Parquet file")
 
 

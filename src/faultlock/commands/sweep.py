@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from faultlock.errors import EXIT_INTERRUPTED, EXIT_OK, FaultlockError, atomic_write
 from faultlock.report import console
+from faultlock.report.arguments import output_file, seed_number
 
 if TYPE_CHECKING:
     from faultlock.sweep.grid import Cell
@@ -40,13 +41,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="default: sweep-WORKLOAD")
     parser.add_argument("--metric", default="", metavar="ACTOR.METRIC",
                         help="what maps and table show (default: fork.p99_us, or the first actor)")
-    parser.add_argument("--seed", type=int, default=1, help="first seed (default: 1)")
+    parser.add_argument("--seed", type=seed_number, default=1, help="first seed (default: 1)")
     parser.add_argument("--replications", type=int, default=3, help="seeds per cell (default: 3)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1,
                         help="processes (default: one per CPU)")
     parser.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="a Dask cluster instead")
     parser.add_argument("--restart", action="store_true", help="throw earlier results away")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="a page with the heat maps")
+    parser.add_argument("--html", type=output_file, metavar="FILE",
+                        help="a page with the heat maps")
     parser.add_argument("--json", action="store_true", help="the table as JSON")
 
 

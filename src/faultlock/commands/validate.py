@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from faultlock.errors import EXIT_OK, FaultlockError, atomic_write
 from faultlock.report import console
+from faultlock.report.arguments import output_file, seed_number
 
 if TYPE_CHECKING:
     from faultlock.compare.kernel_values import Fact, Group
@@ -35,12 +36,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--replications", metavar="N", type=int, default=5,
                         help="at most so many runs of each scenario; two are enough where they "
                         "agree within 2 %%, regime rows take 20 (5)")  # fmt: skip
-    parser.add_argument("--seed", metavar="N", type=int, default=1, help="seed (1)")
+    parser.add_argument("--seed", metavar="N", type=seed_number, default=1, help="seed (1)")
     parser.add_argument("--workers", metavar="N", type=int, default=0,
                         help="processes (default: one for each core)")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--mail", action="store_true", help="72 columns, for a mailing list")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="a page with plots")
+    parser.add_argument("--html", type=output_file, metavar="FILE", help="a page with plots")
 
 
 def _wanted(arguments: argparse.Namespace) -> tuple[list[Group], list[Fact]]:
@@ -78,6 +79,8 @@ def result_of(arguments: argparse.Namespace) -> dict[str, Any]:
 
     if not 1 <= arguments.replications <= REGIME_REPLICATIONS:
         raise FaultlockError(f"--replications: give 1 to {REGIME_REPLICATIONS}")
+    if arguments.workers < 0:
+        raise FaultlockError(f"--workers {arguments.workers}: at least 1; 0: one for each core")
     groups, facts = _wanted(arguments)
     tables = _tables_of_groups(groups, arguments)
     rows = []
