@@ -79,6 +79,7 @@ def test_a_limit_is_exit_code_5() -> None:
          "/nowhere/x.html: cannot be written: No such file or directory"),
         (["hold", "--scenario", "fault+kill", "--seed", "-1"], 2,
          "--seed: '-1': give a whole number from 0 to"),
+        (["hold", "--scenario", "./endless.py"], 2, "endless.py: cannot be read"),
         (["hold", "--scenario", "fault+kill", "--replay", "9x3"], 2, "threads are 1 .. 3"),
         (["hold", "--replay", "1"], 2, "exactly one --scenario"),
         (["hold", "--workers", "0"], 2, "--workers 0"),
@@ -108,3 +109,10 @@ def test_export_promela(tmp_path: Path) -> None:
     assert "proctype Task(byte t)" in target.read_text()
     missing = faultlock("export", "promela", "nothing-like-it")
     assert missing.returncode == 2
+
+
+def test_a_scenario_file_without_end_is_read_to_the_limit_only(tmp_path: Path) -> None:
+    (tmp_path / "endless.py").symlink_to("/dev/zero")
+    done = faultlock("check", "hold", "--scenario", tmp_path / "endless.py")
+    assert done.returncode == 2
+    assert "larger than 1000000 bytes; split the file" in done.stderr

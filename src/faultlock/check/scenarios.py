@@ -12,6 +12,7 @@ from typing import Any
 from faultlock.errors import FaultlockError
 from faultlock.lang.model import PACKAGE, compile_model, load_model
 from faultlock.lang.program import Program
+from faultlock.lang.source import read_source
 
 CATALOGUE = PACKAGE / "catalogue"
 SHARED_FILES = (
@@ -32,11 +33,7 @@ def scenario_of(path: Path) -> Scenario:
     """Name and question of a scenario file: its docstring begins `NAME: QUESTION`.
 
     Raises FaultlockError when the file cannot be read."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FaultlockError(f"{path}: cannot be read ({error}); give a scenario file") from None
-    _, _, rest = text.partition('"""')
+    _, _, rest = read_source(path, 0).text.partition('"""')
     line, _, _ = rest.partition("\n")
     name, colon, question = line.partition(": ")
     if not colon or " " in name:

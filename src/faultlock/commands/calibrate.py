@@ -49,15 +49,15 @@ def run(arguments: argparse.Namespace) -> int:
         rewritten,
         server_costs,
     )
-    from faultlock.compare.kernel_values import check_policy, read_document
+    from faultlock.compare.kernel_values import check_policy
     from faultlock.lang.model import shipped_policies
     from faultlock.measure.host_latency import read_added_ns
-    from faultlock.measure.measurement import check_measurement
+    from faultlock.measure.measurement import read_measurement
     from faultlock.sim.cost import cost_path, load_costs
 
     check_files(arguments.files)
     documents = {
-        str(file): check_measurement(read_document(file), str(file)) for file in arguments.files
+        str(file): read_measurement(file) for file in arguments.files
     }
     policies = {
         check_policy(document.get("policy"), shipped_policies(), file)

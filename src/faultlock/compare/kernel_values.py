@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from faultlock.errors import FaultlockError
-from faultlock.measure.measurement import check_measurement
+from faultlock.measure.measurement import check_measurement, read_document
 from faultlock.workload.measurement_scenario import QEMU_CLOCK
 
 DATA = Path(__file__).parent / "data"
 FACTS_SCHEMA = "faultlock-facts/1"
-MAX_FILE_BYTES = 64 << 20
 
 
 @dataclass
@@ -54,25 +53,6 @@ class Fact:
 def shipped_files() -> list[Path]:
     """The measurements that come with the package (see docs/simulating.md for their origin)."""
     return sorted(DATA.glob("*.json"))
-
-
-def read_document(path: Path) -> dict[str, Any]:
-    """A JSON object from a file.  Raises FaultlockError naming the file and the cure."""
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise FaultlockError(f"{path}: larger than {MAX_FILE_BYTES >> 20} MiB, no measurement")
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FaultlockError(
-            f"{path}: cannot be read: {error.strerror}; name a measurement file"
-        ) from None
-    except (ValueError, RecursionError):
-        raise FaultlockError(
-            f"{path}: not a JSON file; write one with `faultlock measure -o FILE`"
-        ) from None
-    if not isinstance(document, dict):
-        raise FaultlockError(f"{path}: not a JSON object, so no measurement")
-    return document
 
 
 def check_policy(name: Any, known: Iterable[str], where: str) -> str:

@@ -29,7 +29,7 @@ _TOP: dict[str, type | tuple[type, ...]] = {
 _OPTIONAL = {"memory_mib", "file_pages"}
 
 
-def _bad(where: str, what: str) -> FaultlockError:
+def _bad(where: str | Path, what: str) -> FaultlockError:
     return FaultlockError(f"{where}: {what}")
 
 
@@ -85,6 +85,8 @@ def check_measurement(document: Any, where: str) -> dict[str, Any]:
             raise _bad(where, f"key {key!r} is missing")
         if not isinstance(document[key], kind) or isinstance(document[key], bool):
             raise _bad(where, f"key {key!r} has the wrong type")
+        if kind is int and document[key] < 0:
+            raise _bad(where, f"key {key!r} is negative")
     latency = document["device"].get("latency_ns")
     if isinstance(latency, bool) or not isinstance(latency, int | float) or latency < 0:
         raise _bad(where, "device.latency_ns is missing, no number or negative")
@@ -95,22 +97,27 @@ def check_measurement(document: Any, where: str) -> dict[str, Any]:
     return document
 
 
-def read_measurement(path: Path) -> dict[str, Any]:
-    """A checked measurement file. Raises FaultlockError: unreadable, no JSON, not valid."""
+def read_document(path: Path) -> dict[str, Any]:
+    """A JSON object from a file.  Raises FaultlockError naming the file and the cure."""
     try:
         with path.open("rb") as stream:
             data = stream.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise _bad(str(path), f"cannot be read: {error.strerror}") from None
+        raise _bad(path, f"cannot be read: {error.strerror}; name a measurement file") from None
     if len(data) > MAX_FILE_BYTES:
-        raise _bad(str(path), f"larger than {MAX_FILE_BYTES >> 20} MiB, no measurement")
-    if not data.strip():
-        raise _bad(str(path), "is empty, no measurement")
+        raise _bad(path, f"larger than {MAX_FILE_BYTES >> 20} MiB, no measurement")
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):
-        raise _bad(str(path), "no valid JSON, so no measurement") from None
-    return check_measurement(document, str(path))
+        raise _bad(path, "not a JSON file; write one with `faultlock measure -o FILE`") from None
+    if not isinstance(document, dict):
+        raise _bad(path, "not a JSON object, so no measurement")
+    return document
+
+
+def read_measurement(path: Path) -> dict[str, Any]:
+    """A checked measurement file. Raises FaultlockError: unreadable, no JSON, not valid."""
+    return check_measurement(read_document(path), str(path))
 
 
 def write_measurement(path: Path, document: Mapping[str, Any]) -> None:

@@ -12,8 +12,9 @@ import pytest
 
 from faultlock.commands import validate as command
 from faultlock.compare.facts import BESIDES, OPERATIONS, workload_of_fact
-from faultlock.compare.kernel_values import DATA, Fact, read_document, read_facts
+from faultlock.compare.kernel_values import DATA, Fact, read_facts
 from faultlock.errors import FaultlockError
+from faultlock.measure.measurement import read_document
 
 POLICIES = ("drop-retry", "hold", "retry-vma")
 FEW = {

@@ -59,6 +59,7 @@ def test_shipped_measurements_are_valid(tmp_path: Path) -> None:
         (("schema",), "other/1", "faultlock measure writes"),
         (("kernel",), None, "wrong type"),
         (("cpus",), True, "wrong type"),
+        (("cpus",), -1, "key 'cpus' is negative"),
         (("device", "latency_ns"), -1, "negative"),
         (("scenarios",), [], "empty: nothing was measured"),
         (("scenarios", 0, "name"), 5, "a table with a name"),
@@ -87,6 +88,11 @@ def test_files_that_are_no_measurement(tmp_path: Path, data: bytes) -> None:
     path.write_bytes(data)
     with pytest.raises(FaultlockError, match=r"m\.json"):
         read_measurement(path)
+
+
+def test_a_file_without_end_is_read_to_the_limit_only() -> None:
+    with pytest.raises(FaultlockError, match="larger than 64 MiB"):
+        read_measurement(Path("/dev/zero"))
 
 
 JSON = st.recursive(
