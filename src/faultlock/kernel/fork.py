@@ -220,6 +220,7 @@ def dup_mmap(child: MM) -> bool:
     cpu("tlb_flush")
     if TLB:
         flush_tlb()
+        mm.live_children += 1  # Model: in reality page by page, each in a VMA that is write-locked by then
     mmap_write_unlock(mm)  # 8.5.5
     return complete
 

@@ -85,7 +85,8 @@ class Task(Struct, count=N_THREADS):
     malloc: Const[Malloc]
     heap: Heap  # the one it keeps its results in, from the first result on
     heap_position: int  # that heap's first page, as far as it matters to the TLB
-    chunk: int  # where in it they begin
+    chunk: int  # where in it they begin,
+    tcaches: int  # and behind so many tcaches
     heap_results: int  # how many there are
     area: int  # first page of the mapping they moved to
     shared_data: Const[int]  # page of the program's data that all threads write; -1: none
@@ -259,6 +260,7 @@ def nanosleep(task: Task, time_us: int):
     Returns: nothing
     Left out: nothing
     """
+    user_stack(task)
     cpu("nanosleep_begin")
     sleep(time_us)
     cpu("nanosleep_end")

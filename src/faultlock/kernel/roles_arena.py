@@ -8,6 +8,7 @@ What a heap is used for is in roles_malloc.py.
 N_HEAPS: Param = 1  # of all processes
 LOCK_MALLOC = 7  # what a lock event is about (see constants.py)
 HEAP_PAGES_FIRST = 33  # HEAP_MIN_SIZE + M_TOP_PAD
+ARENA_TEST = 8  # mp_.arena_test: so many heaps may there be before anybody asks how many CPUs there are
 HEAP_PAGES_MAX: Param = 1  # Model: shorter than the real 16,384
 
 
@@ -28,6 +29,7 @@ class Heap(Struct, count=N_HEAPS):
     made_next: Const[Heap]  # the arena that is made after this one
     next: Heap  # in the ring of all heaps
     pages: int  # that may be written
+    tcaches: int  # of threads that use it
     top: int  # chunks below the top chunk
     is_free: Array[HEAP_CHUNKS, bool]  # of those
 
@@ -38,6 +40,7 @@ class Malloc(Struct, count=N_MMS):
     arena_count: Const[int]  # at most
     main_heap: Const[Heap]  # None: the process keeps nothing
     list_lock: Const[Futex]
+    narenas: int  # made so far, the main heap not counted
     limit_known: bool  # narenas_limit
     to_make: Heap  # the arena that is made next; None: there are as many as may be
     next_to_use: Heap  # by the next thread then
@@ -144,6 +147,18 @@ def lll_unlock(futex: Futex):
 
 
 @atomic
+def must_count_cpus(malloc: Malloc) -> bool:
+    """Are there so many heaps that the limit matters, which nobody has asked for yet?
+
+    Source: arena_get2 (narenas > mp_.arena_test), malloc/arena.c, glibc 2.36
+    Context: user mode
+    Returns: True if so
+    Left out: nothing
+    """
+    return not malloc.limit_known and malloc.narenas >= ARENA_TEST
+
+
+@atomic
 def may_make_arena(malloc: Malloc) -> Heap:
     """Count one arena more, while there are fewer than the limit.
 
@@ -155,6 +170,7 @@ def may_make_arena(malloc: Malloc) -> Heap:
     heap = malloc.to_make
     if heap is not None:
         malloc.to_make = heap.made_next
+        malloc.narenas += 1
     return heap
 
 
@@ -215,14 +231,14 @@ def reused_arena(malloc: Malloc) -> Heap:
 def arena_get(task: Task, malloc: Malloc):
     """The C library chooses the heap of a thread that allocates for the first time, and locks it.
 
-    As long as it does not know how many there may be, it counts the CPUs, which needs the second page of
-    the stack: who finds that page write-protected by a fork waits there until the fork is over.
+    With more than ARENA_TEST heaps it asks how many there may be: it counts the CPUs, which needs the second
+    page of the stack.  Who finds that page write-protected by a fork waits there until the fork is over.
     Source: arena_get2, reused_arena, malloc/arena.c, get_nprocs, glibc 2.36; faults traced in a guest
     Context: user mode
     Returns: nothing
     Left out: free_list: no thread ends before the others
     """
-    if not malloc.limit_known:
+    if must_count_cpus(malloc):
         user_stack_deep(task)
         malloc.limit_known = True
     heap = may_make_arena(malloc)

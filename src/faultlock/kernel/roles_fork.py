@@ -15,7 +15,6 @@ def operation_fork(task: Task, operation: Operation):
     fork_lock_heaps(task)
     cpu("fork")
     current.pages_copied = 0
-    mm_shared_by_child(current.mm, 1)
     sys_fork()
     copied = current.pages_copied
     task.pages_copied = copied
@@ -32,18 +31,6 @@ def operation_fork(task: Task, operation: Operation):
     if wait_for_child(task):
         wait(current.wait_woken, on=task)
     cpu("release_task")
-
-
-@atomic
-def mm_shared_by_child(mm: MM, change: int):
-    """A child begins or ceases to share the private pages of its parent.
-
-    Source: copy_present_page, mm/memory.c; exit_mmap, mm/mmap.c, 6.12
-    Context: dup_mmap; exit of the child
-    Returns: nothing
-    Left out: page by page
-    """
-    mm.live_children += change
 
 
 def fork_lock_heaps(task: Task):
@@ -116,6 +103,18 @@ def wait_for_child(task: Task) -> bool:
     current.wait_woken = False
     task.child_done = current
     return True
+
+
+@atomic
+def child_shares_no_more(mm: MM):
+    """A child no longer shares the private pages of its parent (dup_mmap counted it).
+
+    Source: exit_mmap, mm/mmap.c, 6.12
+    Context: exit of the child
+    Returns: nothing
+    Left out: page by page
+    """
+    mm.live_children -= 1
 
 
 @atomic

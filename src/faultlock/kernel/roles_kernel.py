@@ -38,7 +38,7 @@ def child():
         cpu("child_exit_heap", task.malloc.arena_count)
         parent = task.parent_task
         cpu("child_exit_pte", parent.pages_copied)
-        mm_shared_by_child(task.parent_mm, -1)
+        child_shares_no_more(task.parent_mm)
         child_exits(parent)
         cpu("child_exit_last")
         emit("CALL_RCU")

@@ -11,7 +11,8 @@ HEAP_CHUNKS: Param = 1  # most chunks in a heap; one holds 4,096 results
 AREA_PAGES: Param = 1  # most pages of results in a mapping of their own; the simulator's are 1,024
 HEAP_CHUNK_RESULTS = 4096
 HEAP_CHUNK_BYTES = 32784  # with its size field, to 16 bytes
-HEAP_HEADER_BYTES = 2896  # heap_info, malloc_state, tcache_perthread_struct
+HEAP_HEADER_BYTES = 2240  # heap_info, malloc_state
+TCACHE_BYTES = 656  # tcache_perthread_struct: each thread that comes to a heap takes one from it first
 HEAP_MIN_CHUNK_BYTES = 32  # MINSIZE: what stays at the top
 HEAP_TOP_PAD_PAGES = 32  # M_TOP_PAD, 128 KiB: brk asks for so much more
 MMAP_THRESHOLD_RESULTS = 8192  # whose vector of 16,384 reaches M_MMAP_THRESHOLD, 128 KiB
@@ -71,15 +72,15 @@ def chunk_free(heap: Heap, chunk: int, count: int):
 
 
 @atomic
-def chunk_page(chunk: int, results: int) -> int:
-    """The page of the heap in which a result of a chunk lies.
+def chunk_page(tcaches: int, chunk: int, results: int) -> int:
+    """The page of the heap in which a result of a chunk lies, behind so many tcaches.
 
     Source: none (the workload)
     Context: user mode
     Returns: pages from the heap's start
     Left out: nothing
     """
-    return (HEAP_HEADER_BYTES + chunk * HEAP_CHUNK_BYTES + results * 8) // 4096
+    return (HEAP_HEADER_BYTES + tcaches * TCACHE_BYTES + chunk * HEAP_CHUNK_BYTES + results * 8) // 4096
 
 
 def sysmalloc(heap: Heap, pages: int):
@@ -108,12 +109,13 @@ def int_malloc(heap: Heap, count: int) -> int:
     Left out: nothing
     """
     chunk = best_fit(heap, count)
-    bytes_needed = HEAP_HEADER_BYTES + (chunk + count) * HEAP_CHUNK_BYTES + HEAP_MIN_CHUNK_BYTES
-    pages = (bytes_needed + 4095) // 4096
+    tcaches = heap.tcaches
+    bytes_needed = HEAP_HEADER_BYTES + tcaches * TCACHE_BYTES + (chunk + count) * HEAP_CHUNK_BYTES
+    pages = (bytes_needed + HEAP_MIN_CHUNK_BYTES + 4095) // 4096
     if pages > heap.pages:
         sysmalloc(heap, pages)
     chunk_take(heap, chunk, count)
-    behind = chunk_page(chunk + count, 0)
+    behind = chunk_page(tcaches, chunk + count, 0)
     user_write(heap.start + behind, behind)  # the size of what follows
     return chunk
 
@@ -127,8 +129,8 @@ def grows_in_place(heap: Heap, chunk: int) -> bool:
     Returns: True if it was taken
     Left out: nothing
     """
-    end = HEAP_HEADER_BYTES + (chunk + 2) * HEAP_CHUNK_BYTES + HEAP_MIN_CHUNK_BYTES
-    fits = chunk + 1 == heap.top and end <= heap.pages * 4096
+    end = HEAP_HEADER_BYTES + heap.tcaches * TCACHE_BYTES + (chunk + 2) * HEAP_CHUNK_BYTES
+    fits = chunk + 1 == heap.top and end + HEAP_MIN_CHUNK_BYTES <= heap.pages * 4096
     if chunk + 1 < heap.top:
         fits = heap.is_free[chunk + 1]
     if fits:
@@ -148,8 +150,10 @@ def realloc_in_heap(task: Task, heap: Heap):
     if not grows_in_place(heap, old):
         new = int_malloc(heap, 2)
         task.chunk = new
-        first = chunk_page(new, 0)
-        last = chunk_page(new, HEAP_CHUNK_RESULTS - 1)
+        tcaches = heap.tcaches
+        task.tcaches = tcaches
+        first = chunk_page(tcaches, new, 0)
+        last = chunk_page(tcaches, new, HEAP_CHUNK_RESULTS - 1)
         copy_results(heap.start + first, heap.start + last)
         chunk_free(heap, old, 1)
 
@@ -177,8 +181,11 @@ def user_heap_grow(task: Task, results: int):
     if results == 0:
         arena_get(task, task.malloc)
         heap: Heap = task.heap
+        heap.tcaches += 1  # tcache_init
         chunk = int_malloc(heap, 1)
         task.chunk = chunk
+        tcaches = heap.tcaches
+        task.tcaches = tcaches
         lll_unlock(heap.mutex)
     elif results < MMAP_THRESHOLD_RESULTS:
         heap: Heap = task.heap

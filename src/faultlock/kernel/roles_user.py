@@ -63,7 +63,8 @@ def user_heap(task: Task):
         if results < MMAP_THRESHOLD_RESULTS:
             heap: Heap = task.heap
             chunk = task.chunk
-            page = chunk_page(chunk, results)
+            tcaches = task.tcaches
+            page = chunk_page(tcaches, chunk, results)
             user_write(heap.start + page, task.heap_position + page)
         else:
             area = task.area
@@ -96,7 +97,7 @@ def user_loop(task: Task):
     """
     if task.shared_data >= 0:
         user_read(task.shared_data, TLB_DATA_POSITION)
-        user_read(task.shared_stack, TLB_MAIN_STACK_POSITION)
+        user_write(task.shared_stack, TLB_MAIN_STACK_POSITION)
     cpu("user_loop")
 
 

@@ -173,13 +173,14 @@ def _schedule(engine: Engine, cpu: int, previous: int) -> None:
         put_current(engine, cpu)
     if thread == 0 and scalars[a.CPUS] > 1:
         thread = pull_work(engine, cpu)
-    engine.overhead[cpu] += engine.debt[cpu]
-    engine.debt[cpu] = 0
     if thread == 0:
+        engine.debt[cpu] = 0
         engine.overhead[cpu] = 0
         engine.resched[cpu] = 0
         return
     set_next(engine, cpu, thread)
+    engine.overhead[cpu] += engine.debt[cpu]
+    engine.debt[cpu] = 0
     engine.state[thread] = a.RUNNING
     engine.cpu_of[thread] = cpu
     cost = scalars[a.COST_SWITCH]
@@ -240,8 +241,8 @@ def _run_thread(engine: Engine, step: Step, run: Step, cpu: int) -> None:
             return
         dead = code == FINISHED or engine.life[thread] == a.DEAD
         engine.life[thread] = a.ALIVE
+        engine.debt[cpu] += scalars[a.COST_BLOCK]
         dequeue_current(engine, cpu, dead)
-        engine.overhead[cpu] += scalars[a.COST_BLOCK]
         _schedule(engine, cpu, thread)
         return
 

@@ -2,10 +2,9 @@
 """Where a workload's memory lies: files, and the VMAs of each process in address order.
 
 An address space holds, from low to high addresses as Linux lays it out: program text and data,
-heaps of the C library (the main one, and room for one for each of the first threads, eight with the
-main one for each CPU), what threads mapped anonymously, thread stacks with their guard pages, room
-for mmap, the mappings of the workload, the main stack.  The order matters: fork write-locks VMAs in
-address order.
+heaps of the C library (the main one, and room for one for each of the first threads), what
+threads mapped anonymously, thread stacks with their guard pages, room for mmap, the mappings of
+the workload, the main stack.  The order matters: fork write-locks VMAs in address order.
 Units: pages.
 """
 
@@ -22,7 +21,8 @@ HEAP_PAGES = 33  # what the C library makes writable first of a heap of 64 MiB
 HEAP_CHUNK_BYTES = 32784  # of 4,096 results (kernel/roles_malloc.py)
 HEAP_CHUNKS_PER_THREAD = 3  # the second size is copied from the first
 HEAP_SPAN = 1024  # Model: the PROT_NONE rest of a heap is shorter than the real 16,384 pages
-HEAPS_PER_CPU = 8  # the C library's limit on 64-bit machines, the main one included
+HEAPS_PER_CPU = 8  # NARENAS_FROM_NCORES: the C library's limit, with the main one,
+ARENA_TEST = 8  # which it knows only when there are more than so many (kernel/roles_arena.py)
 MMAP_ROOM_PAGES = 1 << 18
 
 
@@ -144,7 +144,7 @@ def _heaps(process: Process, cursor: int, threads: int, cpus: int) -> int:
     """The main heap and an arena for each of the first threads; the others share."""
     if threads == 0:
         return cursor
-    arenas = min(threads, HEAPS_PER_CPU * cpus - 1)
+    arenas = min(threads, max(HEAPS_PER_CPU * cpus - 1, ARENA_TEST))
     # While a fork is under way, all threads that have no arena yet come to the main heap.
     process.main_heap = cursor
     process.heap_chunks = HEAP_CHUNKS_PER_THREAD * max(threads - arenas, -(-threads // arenas) + 1)

@@ -10,7 +10,7 @@ longer eligible (RUN_TO_PARITY).  All threads have nice level 0, so weights canc
 
 from __future__ import annotations
 
-from faultlock.sim.arrays import NOW, SLICE_NS, TICK_NS, Engine
+from faultlock.sim.arrays import IN_IRQ, IRQ_CPU, IRQ_TIME, NOW, SLICE_NS, TICK_NS, Engine
 from faultlock.sim.compiled import compiled
 
 
@@ -116,14 +116,24 @@ def _leave(engine: Engine, cpu: int, thread: int) -> None:
 
 
 @compiled
+def clock(engine: Engine, cpu: int) -> int:
+    """rq_clock_task(): with what the CPU has done since, and the engine has not let pass yet (the
+    wake-ups before this one, in the same interrupt or by the same thread)."""
+    scalars = engine.scalars
+    if scalars[IN_IRQ] and cpu == scalars[IRQ_CPU]:
+        return scalars[NOW] + scalars[IRQ_TIME]
+    return scalars[NOW] + engine.debt[cpu]
+
+
+@compiled
 def update_current(engine: Engine, cpu: int) -> None:
     """update_curr(): charge the time since the last call; a used-up slice asks for resched."""
-    now = engine.scalars[NOW]
+    now = clock(engine, cpu)
     delta = now - engine.exec_start[cpu]
-    engine.exec_start[cpu] = now
     thread = engine.current[cpu]
     if thread == 0 or delta <= 0:
         return
+    engine.exec_start[cpu] = now
     engine.vruntime[thread] += delta
     if engine.on_rq[thread]:
         engine.vruntime_sum[cpu] += delta
@@ -280,7 +290,7 @@ def set_next(engine: Engine, cpu: int, thread: int) -> None:
     queue_remove(engine, cpu, thread)
     engine.current[cpu] = thread
     engine.vlag[thread] = engine.deadline[thread]
-    engine.exec_start[cpu] = engine.scalars[NOW]
+    engine.exec_start[cpu] = clock(engine, cpu)
     engine.resched[cpu] = 0
 
 

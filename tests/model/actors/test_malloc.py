@@ -5,6 +5,7 @@ import pytest
 
 from faultlock.sim import memory_plan
 from faultlock.sim.user_memory import TLB_OTHER_SLOTS
+from faultlock.workload import library
 from tests.model.actors.scene import Scene
 from tests.model.actors.test_reclaim import scene
 from tests.model.actors.test_zone import ZONE
@@ -76,6 +77,42 @@ def test_a_vector_grows_in_place_where_there_is_room(
     s.put("Heap", 1, "pages", pages)
     assert s.machine.call("grows_in_place", 1, 1) == fits
     assert s.get("Heap", 1, "top") == (3 if fits or top == 3 else 2)
+
+
+def test_a_thread_asks_how_many_heaps_there_may_be_when_there_are_nine() -> None:
+    """narenas > mp_.arena_test: the main heap and eight more."""
+    s = process()
+    s.put("Malloc", 1, "narenas", 7)
+    assert s.machine.call("must_count_cpus", 1) == 0
+    s.put("Malloc", 1, "to_make", 2)
+    assert s.machine.call("may_make_arena", 1) == 2, "nobody knows the limit: one more"
+    assert s.get("Malloc", 1, "narenas") == 8
+    assert s.machine.call("must_count_cpus", 1) == 1
+    s.put("Malloc", 1, "limit_known", 1)
+    assert s.machine.call("must_count_cpus", 1) == 0
+
+
+@pytest.mark.parametrize(
+    ("threads", "cpus", "arenas"), [(3, 1, 3), (8, 1, 8), (32, 1, 8), (32, 2, 15), (12, 2, 12)]
+)
+def test_one_cpu_has_eight_heaps_besides_the_main_one(
+    threads: int, cpus: int, arenas: int
+) -> None:
+    """The limit is 8 for each CPU with the main one, but is not looked at before there are 9."""
+    loop = 'loop = [{ op = "sleep", time = "1ms" }]'
+    read = library.loads(f'[[threads]]\nname = "t"\ncount = {threads}\n{loop}\n', "test", "t")
+    [planned] = memory_plan.plan_memory(read, cpus).processes.values()
+    assert len(planned.arenas) == arenas
+
+
+def test_the_second_thread_of_a_heap_begins_behind_its_own_tcache() -> None:
+    """Traced in a guest: results of 24 threads of the main heap begin 33,440 bytes apart."""
+    constants = process().program.constants
+    assert (constants["HEAP_CHUNK_BYTES"], constants["TCACHE_BYTES"]) == (32_784, 656)
+    s = process()
+    pages = [s.machine.call("chunk_page", n + 1, n, 0) for n in range(24)]
+    assert pages == [(2896 + n * 33_440) // 4096 for n in range(24)]
+    assert len({page % 64 for page in pages}) == 24, "all have TLB entries of their own"
 
 
 def test_who_finds_all_heaps_locked_waits_for_the_one_whose_turn_it_is() -> None:

@@ -157,6 +157,19 @@ def test_8_5_5_ends_all_write_locks_at_once() -> None:
     assert s.lock_word("MM", "mmap_lock", "writer") == 0
 
 
+def test_a_fork_that_waits_for_mmap_lock_shares_no_page_yet() -> None:
+    """Until then a thread writes its pages as they are, without a copy (TLB == 1: simulator)."""
+    s = scene(TLB=1)
+    s.reach("8.5.1", 2)
+    lock = s.semaphore("MM", "mmap_lock")
+    s.put("RwSemaphore", lock, "readers", 1)
+    assert s.run(2).startswith("rwsem_down_write_slowpath")
+    assert s.get("MM", 1, "live_children") == 0
+    s.machine.call("up_read", lock)
+    s.reach("8.5.5", 2)
+    assert s.get("MM", 1, "live_children") == 1
+
+
 # ---- 8.7 -----------------------------------------------------------------------------------------
 
 

@@ -37,6 +37,36 @@ def test_the_slice_ends_and_the_other_one_runs() -> None:
     assert scheduler.pick_next(handle, 0) == 3 - first
 
 
+def test_a_waker_has_run_on_when_it_wakes_the_next_one() -> None:
+    """Its wake-ups take time that the engine lets pass only at the end of its burst."""
+    engine, handle = bare()
+    scheduler.enqueue(handle, 0, 1, False)
+    scheduler.set_next(handle, 0, scheduler.pick_next(handle, 0))
+    engine.scalars[a.NOW] = 100_000
+    scheduler.enqueue(handle, 0, 2, False)
+    engine.debt[0] = 2_000
+    scheduler.enqueue(handle, 0, 3, False)
+    assert engine.vruntime[2] == 100_000
+    assert engine.vruntime[1] == 102_000
+    assert engine.vruntime[3] == 101_000, "between the two"
+    engine.debt[0], engine.scalars[a.NOW] = 0, 102_000
+    scheduler.update_current(handle, 0)
+    assert engine.vruntime[1] == 102_000, "not charged twice"
+
+
+def test_an_interrupt_takes_the_time_of_who_runs() -> None:
+    engine, handle = bare(cpus=2)
+    scheduler.enqueue(handle, 0, 1, False)
+    scheduler.set_next(handle, 0, scheduler.pick_next(handle, 0))
+    engine.scalars[a.IN_IRQ], engine.scalars[a.IRQ_TIME] = 1, 3_000
+    engine.scalars[a.IRQ_CPU] = 1
+    scheduler.update_current(handle, 0)
+    assert engine.vruntime[1] == 0, "the interrupt is on another CPU"
+    engine.scalars[a.IRQ_CPU] = 0
+    scheduler.update_current(handle, 0)
+    assert engine.vruntime[1] == 3_000
+
+
 def test_a_new_task_has_half_a_slice() -> None:
     engine, handle = bare()
     scheduler.enqueue(handle, 0, 1, True)
