@@ -23,6 +23,7 @@ def mm_alloc() -> MM:
     mm = alloc(MM)
     if mm is not None:
         mm.users = 1
+        mm.mmap_base = current.mm.mmap_base
     return mm
 
 

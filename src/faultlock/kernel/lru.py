@@ -281,10 +281,10 @@ def workingset_refault(mapping: Mapping, folio: Folio, index: Index, was_working
         folio.workingset = was_workingset
         return
     distance = (lruvec.nonresident_age - mapping.shadow_age[index]) & AGE_MASK
-    emit("WORKINGSET_REFAULT")
+    emit("WORKINGSET_REFAULT", folio_nr_pages(folio))
     if distance > lruvec_nr_active():
         return
-    emit("WORKINGSET_ACTIVATE")
+    emit("WORKINGSET_ACTIVATE", folio_nr_pages(folio))
     if VMSCAN == 1:
         lruvec.activations = (lruvec.activations + 1) & AGE_MASK
     folio.active = True

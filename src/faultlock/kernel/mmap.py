@@ -6,20 +6,20 @@ MAP_ANYWHERE = -1  # Model: no address wished
 
 @atomic
 def get_unmapped_area(mm: MM, length: Address) -> int:
-    """Find a gap, from the top of the address space down.
+    """Find a gap, from mmap_base down.
 
     Source: vm_unmapped_area, mm/mmap.c, 6.12
     Context: mmap_lock held for write
     Returns: the address, or -ENOMEM
     Left out: guard gaps, alignment of huge mappings, bottom-up layout
     """
-    end = N_ADDRESS_PAGES
+    end = N_ADDRESS_PAGES if mm.mmap_base == 0 else mm.mmap_base
     slot = mm.map_count
     while slot > 0:
         vma = mm.vmas[slot - 1]
         if end - vma.vm_end >= length:
             return end - length
-        end = vma.vm_start
+        end = min(end, vma.vm_start)
         slot -= 1
     if end >= length:
         return end - length

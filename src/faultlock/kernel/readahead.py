@@ -24,6 +24,25 @@ def ra_insert(mapping: Mapping, folio: Folio, index: int, marked: bool) -> bool:
     return True
 
 
+@atomic
+def nr_folios(mapping: Mapping, index: int, nr: int) -> int:
+    """How many folios a run of pages consists of.
+
+    Source: readahead_folio in a loop, include/linux/pagemap.h, 6.12
+    Context: the run's folios are locked by current
+    Returns: folios
+    Left out: nothing
+    """
+    if mapping.max_order == 0:
+        return nr
+    found = 0
+    position = index
+    while position < index + nr:
+        position += folio_nr_pages(mapping.pages[position])
+        found += 1
+    return found
+
+
 def read_pages(mapping: Mapping, index: int, nr: int):
     """Submit a run of locked folios that were inserted.
 
@@ -34,7 +53,7 @@ def read_pages(mapping: Mapping, index: int, nr: int):
     """
     if nr > 0:
         if MEMCG == 1:  # Model: without a memory cgroup lru_lock is part of filemap_alloc_folio
-            cpu("lru_lock", nr)
+            cpu("lru_lock", nr_folios(mapping, index, nr))
         mpage_readahead(mapping, index, nr)
 
 

@@ -111,7 +111,7 @@ def reclaim_keep(folio: Folio, activate: bool):
     """
     if activate and LRU == 2:
         folio.active = True
-        emit("PGACTIVATE")
+        emit("PGACTIVATE", folio_nr_pages(folio))
     folio_unlock(folio)
     folio_putback_lru(folio)
 

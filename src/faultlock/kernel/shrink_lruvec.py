@@ -34,6 +34,27 @@ def isolate_lru_folios(active: bool, nr_to_scan: int) -> Folio:
 
 
 @atomic
+def folios_at_tail(active: bool, nr_to_scan: int) -> int:
+    """How many folios isolate_lru_folios() would take for so many pages.
+
+    Source: nr_taken of isolate_lru_folios, mm/vmscan.c, 6.12
+    Context: lru_lock
+    Returns: folios
+    Left out: nothing
+    """
+    if LARGE_FOLIOS == 0:
+        return nr_to_scan
+    taken = 0
+    pages = 0
+    folio = lruvec.active_tail if active else lruvec.inactive_tail
+    while folio is not None and pages < nr_to_scan:
+        taken += 1
+        pages += folio_nr_pages(folio)
+        folio = folio.lru_prev
+    return taken
+
+
+@atomic
 def isolated_next(folio: Folio) -> Folio:
     """Take the first folio off a chain of isolated ones.
 
@@ -100,7 +121,8 @@ def shrink_active_list(nr_to_scan: int):
     Returns: nothing
     Left out: stripping buffers
     """
-    cpu("lru_lock", nr_to_scan)
+    taken = folios_at_tail(True, nr_to_scan)
+    cpu("lru_lock", taken)
     chain = isolate_lru_folios(True, nr_to_scan)
     account_isolated(nr_to_scan)
     while chain is not None:
@@ -110,7 +132,7 @@ def shrink_active_list(nr_to_scan: int):
         cpu("folio_referenced", 1)
         rotate = folio_referenced_executable(folio)
         deactivate_folio(folio, not rotate)
-    cpu("lru_lock", nr_to_scan)
+    cpu("lru_lock", taken)
     account_isolated(-nr_to_scan)
 
 
@@ -143,11 +165,11 @@ def deactivate_folio(folio: Folio, inactive: bool):
     Returns: nothing
     Left out: nothing
     """
-    emit("PGREFILL")
+    emit("PGREFILL", folio_nr_pages(folio))
     if inactive:
         folio.active = False
         folio.workingset = True
-        emit("PGDEACTIVATE")
+        emit("PGDEACTIVATE", folio_nr_pages(folio))
     folio_putback_lru(folio)
 
 
@@ -229,24 +251,27 @@ def shrink_inactive_list(nr_to_scan: int, by_kswapd: bool) -> int:
             if too_many_isolated():
                 return 0
     reclaimed = 0
-    cpu("lru_lock", nr_to_scan)
+    kept = folios_at_tail(False, nr_to_scan)
+    cpu("lru_lock", kept)
     chain = isolate_lru_folios(False, nr_to_scan)  # 8.3.1
     account_isolated(nr_to_scan)
     while chain is not None:
         folio = chain
         chain = isolated_next(folio)
+        nr = folio_nr_pages(folio)
         if by_kswapd:
-            emit("PGSCAN_KSWAPD")
+            emit("PGSCAN_KSWAPD", nr)
         else:
-            emit("PGSCAN_DIRECT")
+            emit("PGSCAN_DIRECT", nr)
         freed = shrink_folio(folio)
         if freed > 0:
             if by_kswapd:
-                emit("PGSTEAL_KSWAPD")
+                emit("PGSTEAL_KSWAPD", freed)
             else:
-                emit("PGSTEAL_DIRECT")
+                emit("PGSTEAL_DIRECT", freed)
+            kept -= 1
         reclaimed += freed
-    cpu("lru_lock", nr_to_scan - reclaimed)
+    cpu("lru_lock", max(kept, 0))
     account_isolated(-nr_to_scan)
     return reclaimed
 

@@ -24,6 +24,7 @@ N_REQUESTS: Param = 2
 MAX_REFCOUNT: Param = 15  # of a folio; raise it with the threads and the folio size
 MEMORY_PAGES: Param = 0  # memory for the page cache and private pages; 0: only the pools limit
 MAX_WINDOW_PAGES: Param = 32  # the longest readahead window
+LARGE_FOLIOS: Param = 0  # 1: some file system makes folios of several pages (simulator)
 
 # ---- switches: which optional behaviour is explored -----------------------------------------
 
@@ -86,6 +87,7 @@ class MM(Struct, count=N_MMS):
     """One address space (kernel: struct mm_struct)."""
 
     mmap_lock: Own[RwSemaphore]
+    mmap_base: Address  # areas without a wish lie below it; 0: the end of the address space
     map_count: Range[0, N_VMAS_PER_MM]
     vmas: Array[N_VMAS_PER_MM, VMA]  # sorted by vm_start; Model: an array for the maple tree
     pte: Array[N_ADDRESS_PAGES, Folio]  # page cache folio mapped at an address

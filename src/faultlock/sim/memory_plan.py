@@ -69,6 +69,7 @@ class Process:
     heap_span: int = 64  # pages that are reserved for an arena
     shared_data: int = -1  # the page of its data that all its threads write
     shared_stack: int = -1  # the page of the main thread's stack that all its threads write
+    mmap_base: int = 0  # below it nobody has a fixed place; 0: nobody unmaps his
     end: int = 0
 
 
@@ -133,6 +134,8 @@ def _process(workload: Workload, name: str, cpus: int, plan: Plan) -> Process:
     cursor += MMAP_ROOM_PAGES
     for mapping in workload.mappings:
         if mapping.process == name:
+            if process.mmap_base == 0 and _comes_and_goes(workload, mapping):
+                process.mmap_base = cursor
             cursor = _mapping(workload, mapping, process, cursor, plan)
     process.vmas.append(PlannedVma(cursor, 34, write=True, written=3, written_at=31))
     process.shared_stack = cursor + 31
@@ -186,6 +189,13 @@ def _anonymous(workload: Workload, process: Process, cursor: int) -> int:
                 cursor = round_up(cursor + pages) + PTRS_PER_PTE
             number += 1
     return cursor
+
+
+def _comes_and_goes(workload: Workload, mapping: Mapping) -> bool:
+    """Is its place empty at times?  It is mapped there again, so nobody else may get it."""
+    operations = (operation for group in workload.threads for operation in group.loop)
+    unmapped = any(o.op == "munmap" and o.mapping == mapping.name for o in operations)
+    return unmapped or not mapping.at_start
 
 
 def _executable(mapping: Mapping, number: int) -> bool:

@@ -200,6 +200,7 @@ def parameters_of(workload: Workload, plan: Plan, threads: int, operations: int)
         "N_REQUESTS": device.queue_depth * device.submit_queues + 1,
         "MAX_REFCOUNT": MAX_REFCOUNT,
         "MAX_WINDOW_PAGES": max(2 * workload.kernel.readahead_pages, 1024),
+        "LARGE_FOLIOS": int(any(file.large_folios for file in workload.files)),
         "FAULT_AROUND_PAGES": workload.kernel.fault_around_pages,
         "MEMORY_PAGES": 0,
         "LRU": 2 if short else 0,
@@ -207,7 +208,7 @@ def parameters_of(workload: Workload, plan: Plan, threads: int, operations: int)
         "N_VCPUS": vcpus,
         "N_ASYNC_PF": 64 * vcpus,
         "FORK_CHILD": 0,
-        "RETRY_VMA_MEASURED": 1,
+        "RETRY_VMA_MEASURED": int(in_qemu),  # else the series as it was posted
         "RWSEM_STEAL": int(workload.kernel.reader_stealing),
         "RWSEM_HANDOFF": int(workload.kernel.reader_stealing),
         "N_HEAPS": sum(1 + len(p.arenas) for p in plan.processes.values()),

@@ -31,14 +31,17 @@ VMSTAT = {
 VMSTAT_RARE = {
     "nowait_sleeps": "NOWAIT_SLEEP",
     "allocstall": "ALLOCSTALL",
-    "pgscan_direct": "PGSCAN_DIRECT",
-    "pgscan_kswapd": "PGSCAN_KSWAPD",
-    "pgsteal_direct": "PGSTEAL_DIRECT",
-    "pgsteal_kswapd": "PGSTEAL_KSWAPD",
     "pgscan_direct_throttle": "PGSCAN_DIRECT_THROTTLE",
     "memcg_high": "MEMCG_HIGH",
     "memcg_max": "MEMCG_MAX",
     "memcg_throttle": "MEMCG_THROTTLE",
+}
+# The same, in pages: the events' first argument.
+VMSTAT_PAGES = {
+    "pgscan_direct": "PGSCAN_DIRECT",
+    "pgscan_kswapd": "PGSCAN_KSWAPD",
+    "pgsteal_direct": "PGSTEAL_DIRECT",
+    "pgsteal_kswapd": "PGSTEAL_KSWAPD",
     "pgactivate": "PGACTIVATE",
     "pgdeactivate": "PGDEACTIVATE",
     "pgrefill": "PGREFILL",
@@ -202,6 +205,9 @@ def _vmstat(simulation: Any) -> dict[str, int]:
     for key, event in VMSTAT_RARE.items():
         if event in names and counts[names[event], column]:
             found[key] = int(counts[names[event], column])
+    for key, event in VMSTAT_PAGES.items():
+        if event in names and counts[names[event], column]:
+            found[key] = int(counts[names[event], column + 1])
     if "IO_SUBMIT" in names:
         found["reads"] = int(counts[names["IO_SUBMIT"], column])
     hung = int(simulation.engine.scalars[a.RUNNING_THREADS])

@@ -138,14 +138,15 @@ class Builder:
         self.set("page_cache", 1, "shadow", resident + 1)
         self.set("page_cache", 1, "shadow_workingset", resident + 2)
         served = {self.plan.first_cache[f.name] for f in self.workload.files if f.server}
-        sparse = [file.sparse for file in self.workload.files for _ in range(file.count)]
+        files = [file for file in self.workload.files for _ in range(file.count)]
         for number, (pages, cached) in enumerate(self.plan.caches, start=1):
             if self.program.structs["Mapping"].allocated:
                 self.layout.set_allocated(self.memory, "Mapping", number, True)
             self.set("Mapping", number, "i_size", pages)
             self.set("Mapping", number, "uses_invalidate_lock", 1)
             self.set("Mapping", number, "served", int(number in served))
-            self.set("Mapping", number, "sparse", int(sparse[number - 1]))
+            self.set("Mapping", number, "sparse", int(files[number - 1].sparse))
+            self.set("Mapping", number, "max_order", files[number - 1].max_order)
             if cached > 0:
                 self.fill_cache(number, pages, cached, resident)
         for number, file in enumerate(self.plan.files, start=1):
@@ -161,6 +162,7 @@ class Builder:
 
     def add_process(self, mm: int, process: Process) -> None:
         self.set("MM", mm, "users", 1)
+        self.set("MM", mm, "mmap_base", process.mmap_base)
         vmas = sorted(process.vmas, key=lambda vma: vma.start)
         for slot, vma in enumerate(vmas):
             self.add_vma(mm, slot, vma)

@@ -36,6 +36,7 @@ __all__ = [
 MAX_THREADS = 16_384
 MAX_VMAS = 65_536
 MAX_FILE_PAGES = 1 << 30
+HPAGE_PMD_ORDER = 9
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,9 @@ class File:
     sparse: bool = key(
         False, "bool", "nothing was written to it: reads are of holes, without the device"
     )
+    large_folios: bool = key(
+        False, "bool", "its file system makes large folios (XFS; ext4 since Linux 6.16)"
+    )
     server: str = key(
         "", "text", "name of the threads that serve its reads (FUSE); empty: the device"
     )
@@ -72,6 +76,11 @@ class File:
     def pages(self) -> int:
         """Size of each file in pages."""
         return -(-self.size_bytes // PAGE_BYTES)
+
+    @property
+    def max_order(self) -> int:
+        """Order of the largest folio (mapping_max_folio_order); on x86-64 HPAGE_PMD_ORDER."""
+        return HPAGE_PMD_ORDER if self.large_folios else 0
 
 
 @dataclass(frozen=True)

@@ -298,3 +298,22 @@ def test_process_madvise_blocks_behind_the_targets_writer() -> None:
     s = scene("process_madvise(current.mm, 4, 6, MADV_DONTNEED)")
     s.run(2)
     assert result(s) == -22
+
+
+WIDE = {"N_ADDRESS_PAGES": 32}
+
+
+def test_an_area_without_a_wish_lies_below_mmap_base() -> None:
+    """A thread that unmaps its VMA and maps it again at the same place must find it empty."""
+    s = scene("vm_mmap_pgoff(None, MAP_ANYWHERE, 2, 0, VM_READ, False)", **WIDE)
+    s.put("MM", 1, "mmap_base", 20)
+    s.run(2)
+    assert result(s) == 18 and (18, 20) in vmas(s)
+
+
+def test_areas_above_mmap_base_are_no_hindrance() -> None:
+    s = scene("vm_mmap_pgoff(None, MAP_ANYWHERE, 1, 0, VM_READ, False)", **WIDE)
+    s.put("MM", 1, "mmap_base", 4)
+    s.put("VMA", 1, "vm_end", 3)
+    s.run(2)
+    assert result(s) == 3, "between the first VMA and mmap_base"

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Reclaim of large folios: lists and locks count folios, /proc/vmstat counts pages."""
+
+from tests.model.actors.scene import Scene
+
+BODY = '''
+@setup
+def start():
+    """A folio of four pages, one of one page, one of two; never mapped."""
+    mm = boot_mm()
+    mapping = boot_mapping(8)
+    file = boot_file(mapping, 0)
+    boot_map(mm, file, 0, 8, 0, VM_READ)
+    mapping.max_order = 9
+    boot_cache(mapping, 0, 2)
+    boot_cache(mapping, 4, 0)
+    boot_cache(mapping, 6, 1)
+
+
+@thread("T1")
+def reclaimer():
+    shrink_inactive_list(32, False)
+
+
+@atomic
+def count_folios(nr: int):
+    for mapping in each(Mapping):
+        machine.herd = nr_folios(mapping, 0, nr)
+
+
+@thread("T2")
+def counter():
+    count_folios(5)
+'''
+SIZES = {"N_FILE_PAGES": 8, "N_ADDRESS_PAGES": 8, "N_FOLIOS": 4, "LRU": 2, "LARGE_FOLIOS": 1}
+
+
+def scene() -> Scene:
+    return Scene(BODY, 2, **SIZES)
+
+
+def pages(s: Scene, event: str) -> list[int]:
+    return [arguments[0] for arguments in s.events_of(event)]
+
+
+def test_the_lru_lock_is_held_for_each_folio() -> None:
+    s = scene()
+    assert s.machine.call("folios_at_tail", False, 32) == 3
+    assert s.machine.call("folios_at_tail", False, 4) == 1, "the oldest has four pages"
+    assert s.machine.call("folios_at_tail", False, 5) == 2
+    assert s.machine.call("folios_at_tail", True, 32) == 0
+
+
+def test_a_window_of_large_folios_is_counted_in_folios() -> None:
+    s = scene()
+    s.run(2)
+    assert s.get("machine", 1, "herd") == 2, "four pages in one folio, and one more"
+
+
+def test_scanned_and_stolen_are_pages() -> None:
+    s = scene()
+    s.run(1)
+    assert pages(s, "PGSCAN_DIRECT") == [4, 1, 2]
+    assert pages(s, "PGSTEAL_DIRECT") == [4, 1, 2]
+    assert s.get("lruvec", 1, "nr_inactive") == 0
