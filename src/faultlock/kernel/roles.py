@@ -84,7 +84,6 @@ class Task(Struct, count=N_THREADS):
     begins: Const[bool]  # it has not run before the start of the run
     malloc: Const[Malloc]
     heap: Heap  # the one it keeps its results in, from the first result on
-    heap_position: int  # that heap's first page, as far as it matters to the TLB
     chunk: int  # where in it they begin,
     tcaches: int  # and behind so many tcaches
     heap_results: int  # how many there are

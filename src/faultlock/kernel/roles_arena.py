@@ -251,4 +251,3 @@ def arena_get(task: Task, malloc: Malloc):
         following: Heap = heap.next
         malloc.next_to_use = following
     task.heap = heap
-    task.heap_position = TLB_MAIN_HEAP_POSITION if heap.is_main else 0

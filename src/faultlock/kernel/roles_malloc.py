@@ -83,6 +83,18 @@ def chunk_page(tcaches: int, chunk: int, results: int) -> int:
     return (HEAP_HEADER_BYTES + tcaches * TCACHE_BYTES + chunk * HEAP_CHUNK_BYTES + results * 8) // 4096
 
 
+@atomic
+def heap_position(heap: Heap, page: int) -> int:
+    """Where a heap's page lies, as far as it matters to the TLB: arenas begin at multiples of 64 MiB.
+
+    Source: none (the workload)
+    Context: user mode
+    Returns: pages
+    Left out: nothing
+    """
+    return TLB_MAIN_HEAP_POSITION + page if heap.is_main else page
+
+
 def sysmalloc(heap: Heap, pages: int):
     """Make a heap larger: the main one by brk, others by mprotect of what they have reserved.
 
@@ -116,7 +128,8 @@ def int_malloc(heap: Heap, count: int) -> int:
         sysmalloc(heap, pages)
     chunk_take(heap, chunk, count)
     behind = chunk_page(tcaches, chunk + count, 0)
-    user_write(heap.start + behind, behind)  # the size of what follows
+    position = heap_position(heap, behind)
+    user_write(heap.start + behind, position)  # the size of what follows
     return chunk
 
 

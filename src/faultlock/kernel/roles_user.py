@@ -65,7 +65,8 @@ def user_heap(task: Task):
             chunk = task.chunk
             tcaches = task.tcaches
             page = chunk_page(tcaches, chunk, results)
-            user_write(heap.start + page, task.heap_position + page)
+            position = heap_position(heap, page)
+            user_write(heap.start + page, position)
         else:
             area = task.area
             page = area + results // RESULTS_PER_PAGE % AREA_PAGES
