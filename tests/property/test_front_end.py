@@ -135,7 +135,7 @@ def indented(lines: list[str]) -> list[str]:
 @st.composite
 def program_text(draw: Any) -> str:
     """Three step functions that call each other downwards, an atomic helper and a thread."""
-    text = HEADER + "@atomic\ndef mix(p: Small, q: Small) -> Small:\n    r = p\n"
+    text = HEADER + "@atomic\ndef mix(p: Small, q: Small) -> Small:\n    r: int = p\n"
     text += "    for k in range(0, 3):\n        if q > k:\n            r += q\n"
     text += "        if r > 40:\n            break\n    return r % 90\n"
     for number in range(3):
