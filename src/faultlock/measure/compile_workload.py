@@ -130,6 +130,8 @@ class _Compiler:
             )
         if file.sparse and self.file_paths is None:
             self.notes.append("files of a guest are not sparse: holes became reads of the device")
+        if file.large_folios:
+            self.notes.append("large_folios was left out: the measured file system decides")
         self.first_file[file.name] = sum(
             other.count for other in self.workload.files[: self.workload.files.index(file)]
         )

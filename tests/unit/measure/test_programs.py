@@ -112,6 +112,7 @@ def test_every_shipped_workload_compiles_or_says_why_not() -> None:
 def test_what_a_guest_cannot_do_is_noted() -> None:
     notes = compile_workload(load("memcg-thrash")).notes
     assert any("parts of one device" in note for note in notes)
+    assert any("large_folios was left out" in note for note in notes)
     assert any("became its mean" in note for note in compile_workload(load("default")).notes)
     assert compile_workload(load("fork_8f8v")).notes == ()
 
