@@ -167,20 +167,18 @@ def _replay_all(
         for policy in policies
         for replication, number in enumerate(numbers)
     ]
-    replayed: list[Replayed | None] = [None] * len(tasks)
     if len(tasks) == 1:
-        replayed[0] = _one(tasks[0])
+        replayed = [_one(tasks[0])]
     else:
         with (
             console.progress("replaying") as report,
             Workers(min(len(tasks), cores()), _one) as processes,
         ):
-            for done, (number, each) in enumerate(processes.results(tasks), start=1):
-                replayed[number] = each
-                report(done / len(tasks), tasks[number][1])
+            replayed = processes.in_order(
+                tasks, lambda done, number: report(done / len(tasks), tasks[number][1])
+            )
     return {
-        policy: [each for task, each in zip(tasks, replayed, strict=True)
-                 if task[1] == policy and each is not None]
+        policy: [each for task, each in zip(tasks, replayed, strict=True) if task[1] == policy]
         for policy in policies
     }
 

@@ -53,13 +53,13 @@ def run_jobs(
     if count <= 1:
         return _one_by_one(jobs, report or (lambda share, text: None))
     run_job(_tiny(jobs[0]))  # compiles what is not in the cache yet, once for all processes
-    results: list[SimResult | None] = [None] * len(jobs)
+
+    def tell(done: int, number: int) -> None:
+        if report:
+            report(done / len(jobs), f"{done} of {len(jobs)}")
+
     with Workers(count, run_job) as processes:
-        for done, (number, result) in enumerate(processes.results(jobs), start=1):
-            results[number] = result
-            if report:
-                report(done / len(jobs), f"{done} of {len(jobs)}")
-    return [result for result in results if result is not None]
+        return processes.in_order(jobs, tell)
 
 
 def _one_by_one(jobs: Sequence[Job], report: Callable[[float, str], None]) -> list[SimResult]:

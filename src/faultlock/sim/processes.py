@@ -84,6 +84,16 @@ class Workers(Generic[Task, Result]):
                 self._next(connection, left, doing)
                 yield number, result
 
+    def in_order(self, tasks: Sequence[Task], tell: Callable[[int, int], None]) -> list[Result]:
+        """The results in the order of the tasks; tell(ended so far, number of the one that did).
+
+        Raises as results()."""
+        found: dict[int, Result] = {}
+        for number, result in self.results(tasks):
+            found[number] = result
+            tell(len(found), number)
+        return [found[number] for number in range(len(tasks))]
+
     def _next(self, connection: Connection, left: Iterator[tuple[int, Task]],
               doing: dict[Connection, int]) -> None:
         for number, task in left:

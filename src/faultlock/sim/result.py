@@ -202,12 +202,10 @@ def _vmstat(simulation: Any) -> dict[str, int]:
     found = {
         key: int(counts[names[event], column]) for key, event in VMSTAT.items() if event in names
     }
-    for key, event in VMSTAT_RARE.items():
-        if event in names and counts[names[event], column]:
-            found[key] = int(counts[names[event], column])
-    for key, event in VMSTAT_PAGES.items():
-        if event in names and counts[names[event], column]:
-            found[key] = int(counts[names[event], column + 1])
+    for table, counted in ((VMSTAT_RARE, column), (VMSTAT_PAGES, column + 1)):
+        for key, event in table.items():
+            if event in names and counts[names[event], counted]:
+                found[key] = int(counts[names[event], counted])
     if "IO_SUBMIT" in names:
         found["reads"] = int(counts[names["IO_SUBMIT"], column])
     hung = int(simulation.engine.scalars[a.RUNNING_THREADS])

@@ -10,10 +10,16 @@ from faultlock.sim import scheduler
 from tests.unit.sim.small_engine import bare
 
 
-def test_a_woken_thread_with_no_lag_does_not_preempt() -> None:
-    engine, handle = bare()
+def one_running(cpus: int = 1) -> tuple[Any, Any]:
+    """Thread 1 runs on CPU 0, nobody else is there."""
+    engine, handle = bare(cpus=cpus)
     scheduler.enqueue(handle, 0, 1, False)
     scheduler.set_next(handle, 0, scheduler.pick_next(handle, 0))
+    return engine, handle
+
+
+def test_a_woken_thread_with_no_lag_does_not_preempt() -> None:
+    engine, handle = one_running()
     engine.scalars[a.NOW] = 100_000
     scheduler.enqueue(handle, 0, 2, False)
     scheduler.check_preempt(handle, 0, 2)
@@ -39,9 +45,7 @@ def test_the_slice_ends_and_the_other_one_runs() -> None:
 
 def test_a_waker_has_run_on_when_it_wakes_the_next_one() -> None:
     """Its wake-ups take time that the engine lets pass only at the end of its burst."""
-    engine, handle = bare()
-    scheduler.enqueue(handle, 0, 1, False)
-    scheduler.set_next(handle, 0, scheduler.pick_next(handle, 0))
+    engine, handle = one_running()
     engine.scalars[a.NOW] = 100_000
     scheduler.enqueue(handle, 0, 2, False)
     engine.debt[0] = 2_000
@@ -55,9 +59,7 @@ def test_a_waker_has_run_on_when_it_wakes_the_next_one() -> None:
 
 
 def test_an_interrupt_takes_the_time_of_who_runs() -> None:
-    engine, handle = bare(cpus=2)
-    scheduler.enqueue(handle, 0, 1, False)
-    scheduler.set_next(handle, 0, scheduler.pick_next(handle, 0))
+    engine, handle = one_running(cpus=2)
     engine.scalars[a.IN_IRQ], engine.scalars[a.IRQ_TIME] = 1, 3_000
     engine.scalars[a.IRQ_CPU] = 1
     scheduler.update_current(handle, 0)
@@ -74,9 +76,7 @@ def test_a_new_task_has_half_a_slice() -> None:
 
 
 def test_a_sleeper_that_ran_more_than_its_share_stays_queued_until_eligible() -> None:
-    engine, handle = bare()
-    scheduler.enqueue(handle, 0, 1, False)
-    scheduler.set_next(handle, 0, scheduler.pick_next(handle, 0))
+    engine, handle = one_running()
     scheduler.enqueue(handle, 0, 2, False)
     engine.scalars[a.NOW] = 50_000
     scheduler.dequeue_current(handle, 0, False)
@@ -100,9 +100,7 @@ def test_the_earliest_eligible_deadline_is_picked() -> None:
 
 
 def test_a_dead_task_leaves_at_once() -> None:
-    engine, handle = bare()
-    scheduler.enqueue(handle, 0, 1, False)
-    scheduler.set_next(handle, 0, scheduler.pick_next(handle, 0))
+    engine, handle = one_running()
     scheduler.enqueue(handle, 0, 2, False)
     engine.scalars[a.NOW] = 50_000  # it is not eligible: a sleeper would stay
     scheduler.dequeue_current(handle, 0, True)
@@ -111,9 +109,7 @@ def test_a_dead_task_leaves_at_once() -> None:
 
 def _delayed_sleeper() -> tuple[a.Engine, Any]:
     """Thread 1 ran 10 us, slept and stays queued; thread 2 is current."""
-    engine, handle = bare()
-    scheduler.enqueue(handle, 0, 1, False)
-    scheduler.set_next(handle, 0, scheduler.pick_next(handle, 0))
+    engine, handle = one_running()
     scheduler.enqueue(handle, 0, 2, False)
     engine.scalars[a.NOW] = 10_000
     scheduler.dequeue_current(handle, 0, False)
@@ -133,9 +129,7 @@ def test_a_delayed_sleeper_that_wakes_preempts_who_ran_longer() -> None:
 
 
 def test_past_its_slice_an_ineligible_thread_gives_way_at_every_update() -> None:
-    engine, handle = bare()
-    scheduler.enqueue(handle, 0, 1, False)
-    scheduler.set_next(handle, 0, scheduler.pick_next(handle, 0))
+    engine, handle = one_running()
     engine.scalars[a.NOW] = 800_000  # alone: a new slice, and no reason to give way
     scheduler.update_current(handle, 0)
     assert engine.resched[0] == 0
