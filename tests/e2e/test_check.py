@@ -116,3 +116,10 @@ def test_a_scenario_file_without_end_is_read_to_the_limit_only(tmp_path: Path) -
     done = faultlock("check", "hold", "--scenario", tmp_path / "endless.py")
     assert done.returncode == 2
     assert "larger than 1000000 bytes; split the file" in done.stderr
+
+
+def test_a_property_that_nobody_asserts_cannot_be_ignored() -> None:
+    done = faultlock("check", "hold", "--ignore", "S6", "--ignore", "ZZ")
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("faultlock: --ignore ZZ: no event property; asserted are ")
+    assert "S6, " in done.stderr

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from faultlock.errors import FaultlockError
-from faultlock.lang.model import PACKAGE, compile_model, load_model
+from faultlock.lang.model import PACKAGE, Model, compile_model, load_model
 from faultlock.lang.program import Program
 from faultlock.lang.source import read_source
 
@@ -83,11 +85,28 @@ def compile_scenario(
     """The Program of a scenario under a policy (a shipped name, a file, or `a+b`).
 
     Raises FaultlockError, LanguageErrors."""
+    return compile_model(_model(policy, [scenario]), parameters or {}, ignored=ignored)
+
+
+def asserted_properties(policy: str, scenarios: Sequence[Scenario]) -> set[str]:
+    """Ids (S6) of the event properties in the texts of kernel, policy and scenarios.
+
+    Raises FaultlockError."""
+    statements = (
+        node
+        for source in _model(policy, scenarios).sources
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Assert)
+    )
+    messages = (node.msg.value for node in statements if isinstance(node.msg, ast.Constant))
+    return {text.split()[0].rstrip(":") for text in messages if isinstance(text, str) and text}
+
+
+def _model(policy: str, scenarios: Sequence[Scenario]) -> Model:
     wrong = wrong_policies()
     named = "+".join(str(wrong.get(part, part)) for part in policy.split("+"))
     files = [CATALOGUE / f"{stem}.py" for stem in SHARED_FILES]
-    model = load_model(named, [*files, scenario.path])
-    return compile_model(model, parameters or {}, ignored=ignored)
+    return load_model(named, [*files, *(scenario.path for scenario in scenarios)])
 
 
 def expected() -> dict[str, Any]:

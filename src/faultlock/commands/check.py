@@ -78,6 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     names = arguments.scenario or list(shipped_scenarios())
     scenarios = [find_scenario(name) for name in names]
     limits, options = _limits(arguments), _options(arguments)
+    _look_for_ignored(arguments, scenarios)
     if arguments.replay is not None:
         return _replay(arguments, scenarios)
     found: list[ScenarioResult] = []
@@ -123,6 +124,19 @@ def _limits(arguments: argparse.Namespace) -> Limits:
                                  "default")
         values[name] = value << 20 if name == "memory_bytes" else value
     return Limits(**values)
+
+
+def _look_for_ignored(arguments: argparse.Namespace, scenarios: list[Scenario]) -> None:
+    """Raises FaultlockError if --ignore names a property that no scenario asserts."""
+    from faultlock.check.scenarios import asserted_properties
+
+    if not arguments.ignore:
+        return
+    asserted = asserted_properties(arguments.policy, scenarios)
+    for name in arguments.ignore:
+        if name not in asserted:
+            known = ", ".join(sorted(asserted, key=lambda each: (each[:1], len(each), each)))
+            raise FaultlockError(f"--ignore {name}: no event property; asserted are {known}")
 
 
 def _options(arguments: argparse.Namespace) -> Options:
