@@ -9,8 +9,9 @@ RETRY_VMA_V2=1 adds the rule of v2: when the folio that was found is already upt
 is held only for a moment by somebody else, so the fault lock is kept while waiting for it.
 
 RETRY_VMA_MEASURED=1 is the rule of the kernel that was measured: every RETRY that released the
-VMA lock for I/O is marked, also the one after a read of its own (random advice), but only a fault
-that has TRIED set goes back to the VMA lock.  The series does not mark that one.
+VMA lock for I/O goes back to the VMA lock, with TRIED set, also the one after a hit on a readahead
+mark or after a read of its own (random advice).  Seen in its counters: vma_lock_success is pgfault,
+and ru_majflt grows with vma_lock_retry.  The series marks fewer, and sets TRIED for a miss only.
 
 Without the rule of v2 nothing bounds the number of attempts: a fault that is not MAJOR never gets
 FAULT_FLAG_TRIED, and each time somebody else has the folio lock it starts over.
@@ -112,8 +113,8 @@ def do_user_addr_fault(address: Address, write: bool, user: bool) -> Trap:
                 if not fault_signal_pending(fault, user):
                     under_vma_lock = (fault & VM_FAULT_RETRY_VMA) != 0
                     if RETRY_VMA_MEASURED == 1:
-                        if (flags & FAULT_FLAG_TRIED) == 0:
-                            under_vma_lock = False
+                        if under_vma_lock:
+                            flags |= FAULT_FLAG_TRIED
                     fault = -1
     if fault == -1:
         fault = fault_with_mmap_lock(address, write, user, flags)
