@@ -218,7 +218,7 @@ def dup_mmap(child: MM) -> bool:
         if not complete:
             child.unstable = True
         mmap_write_unlock_nested(child)
-    cpu("tlb_flush")
+    flush_tlb_mm_range(mm)
     if TLB:
         flush_tlb()
         mm.live_children += 1  # Model: in reality page by page, each in a VMA that is write-locked by then

@@ -37,7 +37,7 @@ def change_protection(vma: VMA, start: Address, end: Address, vm_flags: vm_flags
         cpu("mprotect_pte_slot", part_end - address)
         cpu("mprotect_pte", changed)
         address = next_page_table(vma.vm_mm, part_end, end)
-    cpu("tlb_flush")
+    flush_tlb_mm_range(vma.vm_mm)
 
 
 @atomic

@@ -133,12 +133,16 @@ def filemap_add_folio(mapping: Mapping, folio: Folio, index: int) -> bool:
         if filemap_is_cached(mapping, i):
             return False
     assert current.holds_invalidate_lock == mapping or not mapping.uses_invalidate_lock, "S11 no fill under removal: folio inserted without invalidate_lock"
+    shadow: Folio = None
+    evicted = index
     for i in range(index, min(index + nr, N_FILE_PAGES)):
-        shadow = mapping.pages[i]
-        if shadow is not None:
-            workingset_refault(mapping, folio, i, shadow == page_cache.shadow_workingset)
+        if mapping.pages[i] is not None:
+            shadow = mapping.pages[i]
+            evicted = i
         mapping.pages[i] = folio
     folio.mapping = mapping
+    if shadow is not None:  # one verdict for the folio, by the last page of it that was evicted
+        workingset_refault(mapping, folio, evicted, shadow == page_cache.shadow_workingset)
     folio.refcount += nr
     folio.locked = True
     folio.locked_by = current

@@ -153,6 +153,7 @@ def shrink_folio(folio: Folio) -> int:
         return 0
     if folio.mapcount > 0:
         try_to_unmap(folio)  # 8.3.5
+        note_unmapped()
         if folio.mapcount > 0:
             reclaim_keep(folio, True)
             return 0

@@ -5,6 +5,7 @@ What becomes of a folio that was chosen is in shrink_folio_list.py.
 """
 
 DEF_PRIORITY = 12
+GIB_SHIFT = 18  # of pages
 
 
 @atomic
@@ -180,9 +181,16 @@ def inactive_is_low() -> bool:
     Source: inactive_is_low, mm/vmscan.c, 6.12
     Context: any
     Returns: True if folios should be deactivated
-    Left out: the ratio above 1 for more than 1 GiB of page cache
+    Left out: nothing
     """
-    return LRU == 2 and lruvec_nr_inactive() < lruvec_nr_active()
+    if LRU < 2:
+        return False
+    inactive = lruvec_nr_inactive()
+    ratio = 1
+    ten_gib = 10 * ((inactive + lruvec_nr_active()) >> GIB_SHIFT)
+    while (ratio + 1) * (ratio + 1) <= ten_gib:  # int_sqrt
+        ratio += 1
+    return inactive * ratio < lruvec_nr_active()
 
 
 @atomic
@@ -271,6 +279,7 @@ def shrink_inactive_list(nr_to_scan: int, by_kswapd: bool) -> int:
                 emit("PGSTEAL_DIRECT", freed)
             kept -= 1
         reclaimed += freed
+    try_to_unmap_flush()
     cpu("lru_lock", max(kept, 0))
     account_isolated(-nr_to_scan)
     return reclaimed

@@ -287,6 +287,7 @@ class Thread(Struct, count=N_THREADS):
     pages_copied: Private[int]  # by its last fork (counted only when TLB is not 0)
     pages_mapped: Private[Range[0, TLB * 1024]]  # by the fault-around it is in
     memcg_nr_pages_over_high: Private[PageCount]  # charged above memory.high, not yet paid for
+    tlb_ubc: Private[MM]  # reclaim has removed entries of it and not yet flushed the TLBs
     vmf_vma: Private[VMA]  # set to None when the fault lock is released: no use after that
     vmf_address: Private[Address]
     vmf_pgoff: Private[Index]

@@ -63,6 +63,59 @@ def flush_tlb():
 
 
 @atomic
+def other_cpus_of(mm: MM) -> int:
+    """On how many other CPUs threads of an address space have run.
+
+    Source: mm_cpumask, cpumask_any_but in flush_tlb_mm_range, arch/x86/mm/tlb.c, 6.12
+    Context: any
+    Returns: CPUs; as many as it has threads, as far as the machine has them
+    Left out: CPUs that have left it since
+    """
+    return max(min(mm.users, N_CPUS) - 1, 0)
+
+
+def flush_tlb_mm_range(mm: MM):
+    """Entries of an address space have become invalid: flush here, and interrupt all other CPUs.
+
+    A CPU that spins with interrupts off (for lru_lock) answers once it has had its lock.
+
+    Source: flush_tlb_mm_range, native_flush_tlb_multi, arch/x86/mm/tlb.c;
+    smp_call_function_many_cond, kernel/smp.c, 6.12
+    Context: any; preemption is off while it waits for the answers
+    Returns: nothing
+    Left out: the time that it takes the other CPUs; CPUs in lazy TLB mode are not asked; INVLPGB
+    """
+    cpu("tlb_flush")
+    cpu("flush_tlb_multi", other_cpus_of(mm))
+
+
+@atomic
+def note_unmapped():
+    """Reclaim has removed entries: remember that other CPUs may still have them.
+
+    Source: set_tlb_ubc_flush_pending, should_defer_flush, mm/rmap.c, 6.12
+    Context: reclaim
+    Returns: nothing
+    Left out: several address spaces in one batch: the flush goes to the CPUs of the reclaimer's
+    """
+    if VMSCAN == 1 and current.mm is not None:
+        current.tlb_ubc = current.mm
+
+
+def try_to_unmap_flush():
+    """Flush once for all entries that a batch of reclaim has removed.
+
+    Source: try_to_unmap_flush, mm/rmap.c; arch_tlbbatch_flush, arch/x86/mm/tlb.c, 6.12
+    Context: reclaim, before the batch is freed
+    Returns: nothing
+    Left out: the flush of this CPU is part of the cost of try_to_unmap
+    """
+    if current.tlb_ubc is not None:
+        cpu("flush_tlb_multi", other_cpus_of(current.tlb_ubc))
+        current.tlb_ubc = None
+
+
+@atomic
 def switch_mm(used: int):
     """A CPU has changed to another address space, after `used` entries more in the one it leaves.
 

@@ -111,7 +111,7 @@ def zap_page_range_single(vma: VMA, start: Address, end: Address, even_cows: boo
         cpu("zap_pte_slot", part_end - address)
         cpu("zap_pte", zapped)
         address = next_page_table(vma.vm_mm, part_end, end)
-    cpu("tlb_flush")
+    flush_tlb_mm_range(vma.vm_mm)
 
 
 @atomic

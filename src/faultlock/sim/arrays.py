@@ -69,10 +69,11 @@ from faultlock.lang.llvm_module import OUT_WORDS
     COST_WAKE_BUSY,
     COST_QUEUE_LEVEL,
     FRAME_BYTES,
+    SPIN_UNTIL,
     N_SCALARS,
-) = range(53)
+) = range(54)
 
-# states of a thread
+ANSWERED = -2  # Engine.cost_free: other CPUs have to answer; below: states of a thread
 NEW, RUNNABLE, RUNNING, BLOCKED, ASLEEP, FINISHED = range(6)
 
 # Engine.life of a thread that stands for one child after the other
@@ -193,7 +194,7 @@ class Engine(NamedTuple):
     # model tables
     cost_ns: np.ndarray[Any, Any]
     cost_unit: np.ndarray[Any, Any]  # ns between preemption points; 1 user mode, 0 none
-    cost_free: np.ndarray[Any, Any]  # when the cost's spin lock is free; -1: it has none
+    cost_free: np.ndarray[Any, Any]  # when its spin lock is free; -1: none; ANSWERED
     event_role: np.ndarray[Any, Any]
     event_count: np.ndarray[Any, Any]  # [event]: n and sum of the first argument; both at END
     choice_role: np.ndarray[Any, Any]

@@ -11,7 +11,7 @@ at which each is done.
 
 from __future__ import annotations
 
-from faultlock.sim.arrays import BUSY, CPUS, NEVER, NOW, SHARED_CLOCK, WORK, Engine
+from faultlock.sim.arrays import BUSY, CPUS, NEVER, NOW, SHARED_CLOCK, SPIN_UNTIL, WORK, Engine
 from faultlock.sim.compiled import compiled
 
 
@@ -108,4 +108,16 @@ def spin_lock(engine: Engine, cpu: int, cost: int, ns: int) -> int:
     begin = scalars[NOW] + engine.overhead[cpu] + engine.debt[cpu]
     start = max(begin, engine.cost_free[cost])
     engine.cost_free[cost] = start + ns
+    scalars[SPIN_UNTIL] = max(scalars[SPIN_UNTIL], start + ns)
     return start + ns - begin
+
+
+@compiled
+def wait_for_answers(engine: Engine, cpu: int, ns: int) -> int:
+    """How long a CPU takes for `ns` of interrupts to others and their answers: those that spin
+    with interrupts off answer once they have had their lock, and the locks are fair."""
+    scalars = engine.scalars
+    if scalars[SHARED_CLOCK]:
+        return ns
+    begin = scalars[NOW] + engine.overhead[cpu] + engine.debt[cpu]
+    return max(ns, scalars[SPIN_UNTIL] - begin)

@@ -5,7 +5,8 @@ A cost file is TOML: `[machine]` with the scheduler's constants and `[costs]` wi
 cost: a number of ns, or `{ ns = .., user = true }` (runs in user mode, may be preempted at any
 time), or `{ ns = .., preempt_ns = .. }` (longer than that between two cond_resched() points), or
 `{ ns = .., atomic = true }` (a task that should give way goes on to the next cost), or
-`{ ns = .., spin_lock = true }` (one CPU at a time; the others spin, first come, first served).
+`{ ns = .., spin_lock = true }` (one CPU at a time; the others spin with interrupts off, first come,
+first served), or `{ ns = .., answered = true }` (interrupts to other CPUs that have to answer).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ DATA = Path(__file__).parent / "data"
 MAX_COST_NS = 10_000_000_000
 MAX_FILE_BYTES = 1 << 20
 ATOMIC = -1
+KEYS = ("ns", "user", "preempt_ns", "atomic", "spin_lock", "answered")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Cost:
     ns: float
     unit_ns: int = 0
     spin_lock: bool = False
+    answered: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,12 +113,17 @@ def _amount(value: Any, where: str) -> float:
 def _cost(value: Any, where: str) -> Cost:
     if not isinstance(value, dict):
         return Cost(_amount(value, where))
-    unknown = sorted(set(value) - {"ns", "user", "preempt_ns", "atomic", "spin_lock"})
+    unknown = sorted(set(value) - set(KEYS))
     if unknown:
         raise FaultlockError(
-            f"{where}: unknown key {unknown[0]!r} (keys: ns, user, preempt_ns, atomic, spin_lock)"
+            f"{where}: unknown key {unknown[0]!r} (keys: {', '.join(KEYS)})"
         )
     unit = 1 if value.get("user") is True else _number(value.get("preempt_ns", 0), where)
     if value.get("atomic") is True:
         unit = ATOMIC
-    return Cost(_amount(value.get("ns"), where), unit, value.get("spin_lock") is True)
+    return Cost(
+        _amount(value.get("ns"), where),
+        unit,
+        value.get("spin_lock") is True,
+        value.get("answered") is True,
+    )

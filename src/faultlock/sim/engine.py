@@ -15,7 +15,15 @@ import numpy as np
 
 from faultlock.sim import arrays as a
 from faultlock.sim.arrays import Engine
-from faultlock.sim.bursts import next_done, pass_time, settle, settle_all, spin_lock, touch
+from faultlock.sim.bursts import (
+    next_done,
+    pass_time,
+    settle,
+    settle_all,
+    spin_lock,
+    touch,
+    wait_for_answers,
+)
 from faultlock.sim.compiled import compiled
 from faultlock.sim.device import completed
 from faultlock.sim.placement import pull_work
@@ -218,6 +226,8 @@ def _run_thread(engine: Engine, step: Step, run: Step, cpu: int) -> None:
             engine.burst[cpu] = ns
             if engine.cost_free[cost] >= 0:
                 engine.burst[cpu] = spin_lock(engine, cpu, cost, engine.burst[cpu])
+            elif engine.cost_free[cost] == a.ANSWERED:
+                engine.burst[cpu] = wait_for_answers(engine, cpu, engine.burst[cpu])
             engine.burst_unit[cpu] = engine.cost_unit[cost]
             engine.unit[thread] = engine.cost_unit[cost]
             engine.overhead[cpu] += engine.debt[cpu]

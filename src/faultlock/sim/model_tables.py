@@ -106,7 +106,7 @@ def fill_tables(
             continue
         engine.cost_ns[number] = cost.ns
         engine.cost_unit[number] = cost.unit_ns
-        engine.cost_free[number] = 0 if cost.spin_lock else -1
+        engine.cost_free[number] = 0 if cost.spin_lock else (a.ANSWERED if cost.answered else -1)
     firsts = embedded_firsts(program, layout)
     for constant, (struct, field) in LOCKS.items():
         kind = program.constants.get(constant)
@@ -146,5 +146,6 @@ def engine_costs(engine: a.Engine, costs: CostTable) -> list[str]:
             missing.append(name)
     scalars[a.TICK_NS] = costs.tick_ns
     scalars[a.SLACK_NS] = costs.timer_slack_ns
-    scalars[a.SLICE_NS] = costs.slice_ns
+    # get_update_sysctl_factor(), kernel/sched/fair.c: 1 + ilog2(CPUs, eight at most)
+    scalars[a.SLICE_NS] = costs.slice_ns * min(int(scalars[a.CPUS]), 8).bit_length()
     return missing

@@ -18,6 +18,11 @@ MAX_SIMULATED_CPUS = 1024
 KERNEL_SHARE_PAGES = 5_950
 MEMMAP_SHARE = 64
 THREAD_PAGES = 13
+# include/linux/xarray.h; max_nodes in count_shadow_nodes, mm/workingset.c; /proc/slabinfo with the
+# pointer to the cgroup
+XA_CHUNK_SIZE = 64
+SHADOW_SHARE = 8
+XA_NODE_BYTES = 584
 NOT_MANAGED_PAGES = 1_900  # allocated after boot: free and these together are what the zone manages
 
 KINDS = {
@@ -123,12 +128,12 @@ def memcg_parameters(workload: Workload) -> dict[str, int]:
         "MEMCG": 1,
         "MEMCG_MAX_PAGES": limit,
         "MEMCG_HIGH_PAGES": min(cache.high_bytes // PAGE_BYTES or limit, limit),
-        "N_CPUS": min(workload.machine.cpus, MAX_SIMULATED_CPUS),
     }
 
 
 def memcg_kernel_pages(workload: Workload, plan: Plan) -> int:
-    """Charged to the cgroup besides the page cache: threads, and page tables of their mappings."""
+    """Charged to the cgroup besides the page cache: threads, page tables of their mappings, and
+    xarray nodes of the files (evicted pages leave shadows in them; too many of those are freed)."""
     if not has_memcg(workload, plan):
         return 0
     threads = sum(group.count for group in workload.threads)
@@ -139,7 +144,10 @@ def memcg_kernel_pages(workload: Workload, plan: Plan) -> int:
     )
     given = workload.page_cache.kernel_bytes // PAGE_BYTES
     limit = workload.page_cache.limit_bytes // PAGE_BYTES
-    return min(given or THREAD_PAGES * threads + mapped, limit // 2)
+    nodes = sum(-(-pages // XA_CHUNK_SIZE) for pages, _ in plan.caches)
+    kept = min(nodes, limit // SHADOW_SHARE + limit // XA_CHUNK_SIZE)
+    kernel = THREAD_PAGES * threads + mapped + kept * XA_NODE_BYTES // PAGE_BYTES
+    return min(given or kernel, limit // 2)
 
 
 def has_memcg(workload: Workload, plan: Plan) -> bool:
@@ -188,6 +196,7 @@ def parameters_of(workload: Workload, plan: Plan, threads: int, operations: int)
     in_qemu = workload.machine.clock == "shared-instructions"
     return {
         "KERNEL_VERSION": workload.kernel.number,
+        "N_CPUS": min(workload.machine.cpus, MAX_SIMULATED_CPUS),
         "N_THREADS": threads,
         "N_MMS": _spare(len(plan.processes)),
         "N_VMAS": sum(per_mm) + absent + VMA_SPARE + threads,

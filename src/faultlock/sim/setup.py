@@ -161,7 +161,6 @@ class Builder:
         self.memory[place.offset : end].view("<i4")[:] = resident
 
     def add_process(self, mm: int, process: Process) -> None:
-        self.set("MM", mm, "users", 1)
         self.set("MM", mm, "mmap_base", process.mmap_base)
         vmas = sorted(process.vmas, key=lambda vma: vma.start)
         for slot, vma in enumerate(vmas):
@@ -270,13 +269,15 @@ class Builder:
         """Thread `number` (1-based) with its operations from `first_operation` on."""
         group, own, _ = self.threads[number - 1]
         process = self.plan.processes[group.process]
-        self.set("Thread", number, "mm", self.process_number(group.process))
+        mm = self.process_number(group.process)
+        self.set("Thread", number, "mm", mm)
+        self.set("MM", mm, "users", self.layout.get(self.memory, "MM", mm, "users") + 1)
         fields = {
             "number": own,
             "first_operation": first_operation,
             "rounds": group.rounds,
             "stack": process.stacks[own] if process.stacks else -1,
-            "malloc": self.process_number(group.process),
+            "malloc": mm,
             "begins": int(number > len(self.threads) - threads_of_last_turn(len(self.threads))),
             "shared_data": process.shared_data,
             "shared_stack": process.shared_stack,

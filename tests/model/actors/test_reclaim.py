@@ -196,3 +196,39 @@ def test_each_round_asks_for_the_full_number_of_pages_again() -> None:
         s.until(2, "shrink_priorities")
     assert asked == [32] * 13
     assert not cached(s, 0) and not cached(s, 1), "one went in the last round but one"
+
+
+def test_a_large_folio_comes_back_as_one() -> None:
+    """filemap_add_folio() asks workingset_refault() once, about the last page that was evicted."""
+    s = scene(LRU=2, N_FOLIOS=8)
+    s.put("Mapping", 1, "uses_invalidate_lock", 0)
+    s.put("page_cache", 1, "shadow", 8)
+    for index in (2, 3):
+        s.put("Mapping", 1, "pages", 8, index)
+    s.put("lruvec", 1, "nr_active", 3)
+    age = s.get("lruvec", 1, "nonresident_age")
+    folio = s.machine.call("folio_from_pages", 2, 1)
+    assert s.machine.call("filemap_add_folio", 1, folio, 2)
+    assert s.get("Folio", folio, "active") == 1
+    assert s.get("lruvec", 1, "nonresident_age") == age + 2, "two pages, once"
+
+
+def test_above_one_gib_the_active_list_may_be_the_longer_one() -> None:
+    s = scene(LRU=2, N_FOLIOS=2000)
+    for inactive, active, low in (
+        (100_000, 100_001, 1),  # below 1 GiB: 1 to 1
+        (150_000, 300_000, 0),  # above: int_sqrt(10) to 1
+        (100_000, 300_001, 1),
+        (200_000, 799_999, 0),  # 3 GiB: int_sqrt(30) to 1
+    ):
+        s.put("lruvec", 1, "nr_inactive", inactive)
+        s.put("lruvec", 1, "nr_active", active)
+        assert s.machine.call("inactive_is_low") == low, (inactive, active)
+
+
+def test_a_flush_goes_to_as_many_other_cpus_as_there_are_threads() -> None:
+    s = scene(N_CPUS=4)
+    for users, others in ((1, 0), (3, 2), (4, 3)):
+        s.put("MM", 1, "users", users)
+        assert s.machine.call("other_cpus_of", 1) == others
+    assert scene(N_CPUS=2).machine.call("other_cpus_of", 1) == 1, "two threads, two CPUs"

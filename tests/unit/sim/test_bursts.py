@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faultlock.sim import arrays as a
-from faultlock.sim.bursts import next_done, pass_time, settle_all, spin_lock, touch
+from faultlock.sim.bursts import (
+    next_done,
+    pass_time,
+    settle_all,
+    spin_lock,
+    touch,
+    wait_for_answers,
+)
 from tests.unit.sim.small_engine import bare
 
 # of one CPU: current thread, overhead, burst, threads that wait
@@ -104,3 +111,16 @@ def test_a_spin_lock_is_taken_by_one_cpu_after_the_other() -> None:
 def test_nobody_waits_for_a_spin_lock_where_cpus_share_one_clock() -> None:
     _, handle = made([(1, 0, 0, 0), (1, 0, 0, 0)], True)
     assert [spin_lock(handle, cpu, 0, 10) for cpu in (0, 1)] == [10, 10]
+
+
+def test_cpus_that_spin_answer_once_they_have_had_their_lock() -> None:
+    engine, handle = made([(1, 0, 0, 0), (1, 0, 0, 0), (1, 3, 0, 0)], False)
+    engine.scalars[a.NOW] = 100
+    engine.cost_free[0] = 0
+    assert wait_for_answers(handle, 2, 7) == 7, "nobody spins"
+    spin_lock(handle, 0, 0, 10)
+    spin_lock(handle, 1, 0, 10)
+    assert wait_for_answers(handle, 2, 7) == 17, "asks at 103, the last of them is done at 120"
+    assert wait_for_answers(handle, 2, 50) == 50
+    engine.scalars[a.SHARED_CLOCK] = 1
+    assert wait_for_answers(handle, 2, 7) == 7

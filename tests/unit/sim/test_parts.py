@@ -89,6 +89,7 @@ def test_shipped_cost_files_can_be_read(name: str) -> None:
         ({"machine": MACHINE, "costs": {}}, "engine_irq_entry is missing"),
         ({"machine": MACHINE, "costs": {**ENGINE_COSTS, "x": -1}}, "costs.x"),
         ({"machine": MACHINE, "costs": {**ENGINE_COSTS, "x": {"ms": 1}}}, "unknown key 'ms'"),
+        ({"machine": MACHINE, "costs": {**ENGINE_COSTS, "x": {"ms": 1}}}, "spin_lock, answered"),
         ({"machine": {}, "costs": ENGINE_COSTS}, "machine.tick_ns"),
     ],
 )

@@ -3,7 +3,7 @@
 
 import pytest
 
-from faultlock.sim.start import YIELDED_NS, queued_threads, threads_of_last_turn
+from faultlock.sim.start import queued_threads, threads_of_last_turn, turn_of
 
 
 @pytest.mark.parametrize(("threads", "new"), [(1, 1), (8, 8), (13, 13), (16, 3), (32, 8), (64, 7)])
@@ -21,10 +21,14 @@ def test_few_threads_begin_in_the_order_in_which_they_were_made() -> None:
 
 def test_those_that_have_yielded_come_later_each_in_its_turn() -> None:
     queue, _ = queued_threads(32, 3_000_000, seed=1)
-    deadlines = [thread.deadline - YIELDED_NS for thread in queue[:24]]
-    assert sorted(deadlines) == list(range(24))
-    first = deadlines.index(0)
-    assert deadlines == [(number - first) % 24 for number in range(24)]
+    times = [thread.vruntime for thread in queue[:24]]
+    assert times == [times[0]] * 13 + [times[13]] * 11, "two turns of the main thread"
+    assert all(0 <= time < 3_000_000 for time in times), "within one slice"
+    assert {thread.deadline for thread in queue[:24]} == {3_000_000}, "a whole slice"
     assert all(thread.deadline == 1_500_000 for thread in queue[24:])
-    turns = {queued_threads(32, 3_000_000, seed)[0][0].deadline for seed in range(8)}
-    assert len(turns) > 1, "whose turn it is, is chance"
+    starts = {queued_threads(32, 3_000_000, seed)[0][0].vruntime for seed in range(8)}
+    assert len(starts) > 1, "where a turn stands is chance"
+
+
+def test_the_first_turn_makes_thirteen_threads_the_others_eleven() -> None:
+    assert [turn_of(number) for number in (0, 12, 13, 23, 24, 34, 35)] == [0, 0, 1, 1, 2, 2, 3]
