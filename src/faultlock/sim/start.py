@@ -5,8 +5,9 @@ The measuring programs (gt.c, measure/driver) start thread after thread; each wa
 in a loop of sched_yield(2), and each of these calls forfeits what is left of its slice
 (yield_task_fair(), kernel/sched/fair.c, 6.12.117), so those threads go round in the order of their
 deadlines, which lie within one slice.  The main thread is done with eleven threads when its turn
-ends; they stay together.  Those of its last turn have not run yet when it gives the start.  Then it sleeps, ahead of all
-others by what it ran, and stays in the queue until they have caught up (DELAY_DEQUEUE).
+ends; they stay together.  Those of its last turn have not run yet when it gives the start.  Then it
+sleeps, ahead of all others by what it ran, and stays in the queue until they have caught up
+(DELAY_DEQUEUE).
 Seen in guests with 2 to 256 threads: in traces who begins first, and when; in
 /sys/kernel/debug/sched/debug, read before the start, where each of them stands.
 """
