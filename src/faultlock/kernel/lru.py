@@ -7,7 +7,7 @@ order of insertion, 2 the kernel's inactive and active lists with refault detect
 # Model: folios go to the lists at once (the kernel collects them in per-CPU batches of 31).
 """
 
-FLUSH_TIME_US = 2000000
+FLUSH_TIME_US: Param = 2000000  # less: somebody reads memory.stat
 GAP_US = 300000  # between two workloads: a flush then finds empty lists
 
 
@@ -237,7 +237,8 @@ def flush_memcg_stats_dwork():
     Source: flush_memcg_stats_dwork, mem_cgroup_flush_stats_ratelimited, mm/memcontrol.c, 6.12
     Context: work item
     Returns: nothing
-    Left out: statistics that are late because the CPU is idle (a deferrable timer)
+    Left out: statistics that are late because the CPU is idle (a deferrable timer); who reads
+    memory.stat flushes too, but not at regular times
     """
     first_us = choose(0, FLUSH_TIME_US, "memcg_flush_us")
     if first_us < FLUSH_TIME_US - GAP_US:

@@ -196,6 +196,7 @@ def parameters_of(workload: Workload, plan: Plan, threads: int, operations: int)
     in_qemu = workload.machine.clock == "shared-instructions"
     return {
         "KERNEL_VERSION": workload.kernel.number,
+        "FLUSH_TIME_US": workload.page_cache.flush_stats_ns // 1000,
         "N_CPUS": min(workload.machine.cpus, MAX_SIMULATED_CPUS),
         "N_THREADS": threads,
         "N_MMS": _spare(len(plan.processes)),

@@ -131,3 +131,10 @@ class PageCache:
         "ended (the kernel flushes those of memory cgroups every two seconds)",
         minimum=0,
     )
+    flush_stats_ns: int = key(
+        2_000_000_000,
+        "time",
+        "how often these statistics are flushed: more often if somebody reads memory.stat",
+        minimum=10_000_000,
+        maximum=2_000_000_000,
+    )

@@ -65,3 +65,11 @@ def test_a_flush_interrupts_the_cpus_of_the_other_threads() -> None:
     assert layout.get(session.prepared.memory, "MM", 1, "users") == 500
     number = session.program.cost_names.index("flush_tlb_multi")
     assert engine.cost_free[number] == a.ANSWERED and engine.cost_ns[number] > 0
+
+
+def test_who_reads_memory_stat_flushes_it_earlier() -> None:
+    workload = replace(load("memcg-thrash"), duration_ns=100_000_000)
+    cache = replace(workload.page_cache, flush_stats_ns=20_000_000)
+    often = prepare(replace(workload, page_cache=cache), "hold", 1).prepared.layout
+    assert often.parameters["FLUSH_TIME_US"] == 20_000
+    assert prepare(workload, "hold", 1).prepared.layout.parameters["FLUSH_TIME_US"] == 2_000_000
