@@ -73,7 +73,7 @@ from faultlock.lang.llvm_module import OUT_WORDS
     N_SCALARS,
 ) = range(54)
 
-ANSWERED = -2  # Engine.cost_free: other CPUs have to answer; below: states of a thread
+# states of a thread
 NEW, RUNNABLE, RUNNING, BLOCKED, ASLEEP, FINISHED = range(6)
 
 # Engine.life of a thread that stands for one child after the other
@@ -194,7 +194,7 @@ class Engine(NamedTuple):
     # model tables
     cost_ns: np.ndarray[Any, Any]
     cost_unit: np.ndarray[Any, Any]  # ns between preemption points; 1 user mode, 0 none
-    cost_free: np.ndarray[Any, Any]  # when its spin lock is free; -1: none; ANSWERED
+    cost_free: np.ndarray[Any, Any]  # when its spin lock is free; -1: none; bursts.ANSWERED
     event_role: np.ndarray[Any, Any]
     event_count: np.ndarray[Any, Any]  # [event]: n and sum of the first argument; both at END
     choice_role: np.ndarray[Any, Any]

@@ -14,6 +14,8 @@ from __future__ import annotations
 from faultlock.sim.arrays import BUSY, CPUS, NEVER, NOW, SHARED_CLOCK, SPIN_UNTIL, WORK, Engine
 from faultlock.sim.compiled import compiled
 
+ANSWERED = -2  # Engine.cost_free of a cost that takes until other CPUs have answered
+
 
 @compiled
 def settle(engine: Engine, cpu: int) -> None:
@@ -98,6 +100,12 @@ def pass_time(engine: Engine, until: int) -> None:
 
 
 @compiled
+def _begins(engine: Engine, cpu: int) -> int:
+    """When a CPU gets to its next burst."""
+    return engine.scalars[NOW] + engine.overhead[cpu] + engine.debt[cpu]
+
+
+@compiled
 def spin_lock(engine: Engine, cpu: int, cost: int, ns: int) -> int:
     """How long a CPU takes for `ns` under the spin lock of a cost: who asked before comes first.
 
@@ -105,7 +113,7 @@ def spin_lock(engine: Engine, cpu: int, cost: int, ns: int) -> int:
     scalars = engine.scalars
     if scalars[SHARED_CLOCK]:
         return ns
-    begin = scalars[NOW] + engine.overhead[cpu] + engine.debt[cpu]
+    begin = _begins(engine, cpu)
     start = max(begin, engine.cost_free[cost])
     engine.cost_free[cost] = start + ns
     scalars[SPIN_UNTIL] = max(scalars[SPIN_UNTIL], start + ns)
@@ -119,5 +127,5 @@ def wait_for_answers(engine: Engine, cpu: int, ns: int) -> int:
     scalars = engine.scalars
     if scalars[SHARED_CLOCK]:
         return ns
-    begin = scalars[NOW] + engine.overhead[cpu] + engine.debt[cpu]
+    begin = _begins(engine, cpu)
     return max(ns, scalars[SPIN_UNTIL] - begin)

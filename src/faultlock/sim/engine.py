@@ -16,6 +16,7 @@ import numpy as np
 from faultlock.sim import arrays as a
 from faultlock.sim.arrays import Engine
 from faultlock.sim.bursts import (
+    ANSWERED,
     next_done,
     pass_time,
     settle,
@@ -226,7 +227,7 @@ def _run_thread(engine: Engine, step: Step, run: Step, cpu: int) -> None:
             engine.burst[cpu] = ns
             if engine.cost_free[cost] >= 0:
                 engine.burst[cpu] = spin_lock(engine, cpu, cost, engine.burst[cpu])
-            elif engine.cost_free[cost] == a.ANSWERED:
+            elif engine.cost_free[cost] == ANSWERED:
                 engine.burst[cpu] = wait_for_answers(engine, cpu, engine.burst[cpu])
             engine.burst_unit[cpu] = engine.cost_unit[cost]
             engine.unit[thread] = engine.cost_unit[cost]

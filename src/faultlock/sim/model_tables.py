@@ -8,6 +8,7 @@ from typing import Any
 from faultlock.lang import program as ir
 from faultlock.lang.layout import Layout
 from faultlock.sim import arrays as a
+from faultlock.sim.bursts import ANSWERED
 from faultlock.sim.callers import fill_caller_tables
 from faultlock.sim.cost import CostTable
 
@@ -106,7 +107,7 @@ def fill_tables(
             continue
         engine.cost_ns[number] = cost.ns
         engine.cost_unit[number] = cost.unit_ns
-        engine.cost_free[number] = 0 if cost.spin_lock else (a.ANSWERED if cost.answered else -1)
+        engine.cost_free[number] = 0 if cost.spin_lock else (ANSWERED if cost.answered else -1)
     firsts = embedded_firsts(program, layout)
     for constant, (struct, field) in LOCKS.items():
         kind = program.constants.get(constant)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from faultlock.sim import arrays as a
+from faultlock.sim.bursts import ANSWERED
 from faultlock.sim.memory_plan import plan_memory
 from faultlock.sim.parameters import memcg_kernel_pages
 from faultlock.sim.run import prepare, simulate
@@ -24,11 +24,15 @@ def test_the_rule_of_the_measured_kernels_holds_in_their_guests_only(
     assert layout.parameters["RETRY_VMA_MEASURED"] == measured
 
 
-@pytest.mark.parametrize("name", ["ground-truth/seq_4f", "ground-truth/herd_8"])
-def test_the_measured_retry_vma_redoes_every_fault_under_the_vma_lock(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "retries"), [("ground-truth/seq_4f", 10), ("ground-truth/herd_8", 5)]
+)
+def test_the_measured_retry_vma_redoes_every_fault_under_the_vma_lock(
+    name: str, retries: int
+) -> None:
     """Counters of the kernel: pgfault 42,727, vma_lock_success 42,727, vma_lock_retry 20,657."""
     counters = simulate(replace(load(name), duration_ns=300_000_000), "retry-vma").vmstat
-    assert counters["vma_lock_retry"] > 10 * counters["pgmajfault"] or name.endswith("herd_8")
+    assert counters["vma_lock_retry"] > retries * counters["pgmajfault"]
     assert counters["vma_lock_retry"] > 100
     assert counters["pgfault"] - counters["vma_lock_success"] <= 8, "who has not ended yet"
 
@@ -64,7 +68,7 @@ def test_a_flush_interrupts_the_cpus_of_the_other_threads() -> None:
     assert layout.parameters["N_CPUS"] == 256
     assert layout.get(session.prepared.memory, "MM", 1, "users") == 500
     number = session.program.cost_names.index("flush_tlb_multi")
-    assert engine.cost_free[number] == a.ANSWERED and engine.cost_ns[number] > 0
+    assert engine.cost_free[number] == ANSWERED and engine.cost_ns[number] > 0
 
 
 def test_who_reads_memory_stat_flushes_it_earlier() -> None:
