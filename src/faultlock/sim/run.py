@@ -26,7 +26,7 @@ from faultlock.sim.handle import make_handle
 from faultlock.sim.model_tables import fill_tables
 from faultlock.sim.result import SimResult, collect
 from faultlock.sim.setup import Builder, Prepared
-from faultlock.sim.start import queued_threads
+from faultlock.sim.start import queued_threads, start_delays
 from faultlock.sim.starting import (
     start_interrupt_thread,
     start_main_thread,
@@ -77,6 +77,9 @@ def prepare(workload: Workload, policy: str, seed: int, log_rows: int = 0) -> Si
     costs = load_costs(workload.machine.costs)
     builder = Builder(program, workload, workload.machine.cpus)
     prepared = builder.build()
+    delays = start_delays([group for group, _, _ in builder.threads], seed)
+    for number, delay_us in enumerate(delays, start=1):
+        builder.set("Task", number, "start_after_us", delay_us)
     native = compile_native(program, "simulate", prepared.layout)
     rows = [workload.device.latency, *builder.distributions]
     bins = sum(len(row.counts) for row in rows)

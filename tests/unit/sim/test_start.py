@@ -3,7 +3,19 @@
 
 import pytest
 
-from faultlock.sim.start import queued_threads, threads_of_last_turn, turn_of
+from faultlock.sim.run import simulate
+from faultlock.sim.start import queued_threads, start_delays, threads_of_last_turn, turn_of
+from faultlock.workload.distribution import parse_distribution
+from faultlock.workload.library import loads
+from faultlock.workload.schema import Threads
+
+SLEEPER = """
+duration = "30ms"
+[[threads]]
+name = "sleeper"
+start_after = "{delay}"
+loop = [{{ op = "sleep", time = "1ms" }}]
+"""
 
 
 @pytest.mark.parametrize(("threads", "new"), [(1, 1), (8, 8), (13, 13), (16, 3), (32, 8), (64, 7)])
@@ -32,3 +44,22 @@ def test_those_that_have_yielded_come_later_each_in_its_turn() -> None:
 
 def test_the_first_turn_makes_thirteen_threads_the_others_eleven() -> None:
     assert [turn_of(number) for number in (0, 12, 13, 23, 24, 34, 35)] == [0, 0, 1, 1, 2, 2, 3]
+
+
+def sleeps(delay: str) -> int:
+    result = simulate(loads(SLEEPER.format(delay=delay), "sleeper.toml", "sleeper"), "hold", 1)
+    return int(result.document()["actors"]["sleep"]["n"])
+
+
+def test_a_thread_begins_after_its_delay() -> None:
+    assert sleeps("0") >= 26
+    assert 10 <= sleeps("15ms") <= 15
+    assert sleeps("40ms") == 0, "after the end"
+
+
+def test_each_thread_has_a_delay_of_its_own_and_of_the_seed() -> None:
+    groups = [Threads(start_after=parse_distribution("uniform(1ms, 2ms)"))] * 50
+    delays = start_delays(groups, 1)
+    assert len(set(delays)) > 40 and all(1000 <= delay <= 2000 for delay in delays)
+    assert delays == start_delays(groups, 1) != start_delays(groups, 2)
+    assert start_delays([Threads(start_after=parse_distribution("60min"))], 1) == [2_000_000_000]
