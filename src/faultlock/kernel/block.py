@@ -106,7 +106,8 @@ def mpage_readahead(mapping: Mapping, index: int, nr: int):
     Left out: files with holes and data
     """
     if mapping.sparse:
-        cpu("read_hole", nr)
+        cpu("read_hole", nr_folios(mapping, index, nr))
+        cpu("zero_hole", nr)
         zero_holes(mapping, index, nr)
         return
     submit_bio(mapping, index, nr)

@@ -49,13 +49,17 @@ def filemap_map_folio_range(vma: VMA, folio: Folio, address: Address, nr: int) -
     Left out: poisoned pages
     """
     hits = 0
+    mapped = 0
     for i in range(0, nr):
         if not folio.workingset:
             hits += 1
         if not pte_present(vma.vm_mm, address + i):
             set_pte(vma, address + i, folio, PTE_ACCESSED)
-            if TLB == 1:
-                current.pages_mapped += 1
+            mapped += 1
+    if TLB == 1:
+        current.folios_tried += 1
+        current.pages_mapped += mapped
+        current.ptes_batched += max(mapped - 1, 0)
     return hits
 
 
@@ -113,8 +117,9 @@ def filemap_map_pages(start_pgoff: int, end_pgoff: int) -> vm_fault_t:
             folio_unlock(folio)
         folio_put(folio)
         index += nr
-    cpu("map_candidate", pages)
-    cpu("map_page", current.pages_mapped)
+    cpu("map_candidate", current.folios_tried)
+    cpu("map_page", current.pages_mapped - current.ptes_batched)
+    cpu("set_ptes", current.ptes_batched)
     hits = mmap_miss_hits(hits, ret != 0)
     mmap_miss_decrease(file, hits)
     emit("MAP_PAGES", start_pgoff, end_pgoff, pages)
@@ -136,6 +141,8 @@ def do_fault_around() -> vm_fault_t:
         vm_start = vma.vm_start
         vm_end = vma.vm_end
         current.pages_mapped = 0
+        current.folios_tried = 0
+        current.ptes_batched = 0
     table_start = address - address % PTRS_PER_PTE
     start = max(max(address - address % FAULT_AROUND_PAGES, vm_start), table_start)
     end = min(min(start + FAULT_AROUND_PAGES, vm_end), table_start + PTRS_PER_PTE)

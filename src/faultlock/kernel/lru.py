@@ -4,10 +4,12 @@
 Parameter LRU: 0 keeps no lists (the checker lets reclaim choose any folio), 1 one list in
 order of insertion, 2 the kernel's inactive and active lists with refault detection.
 
-# Model: folios go to the lists at once (the kernel collects them in per-CPU batches of 31).
+# Model: folios go to the lists at once; the kernel collects small ones in per-CPU batches of 31.  With a memory
+# cgroup lru_lock is taken once for each such batch (of the thread).
 """
 
 FLUSH_TIME_US: Param = 2000000  # less: somebody reads memory.stat
+PAGEVEC_SIZE = 31
 GAP_US = 300000  # between two workloads: a flush then finds empty lists
 
 
@@ -85,6 +87,37 @@ def folio_add_lru(folio: Folio):
     """
     folio.lru = True
     lru_list_add(folio)
+
+
+@atomic
+def folio_batch_add(order: int) -> int:
+    """A folio goes into the batch of those that lru_lock is taken for.
+
+    Source: folio_batch_add_and_move, mm/swap.c, 6.12
+    Context: the folio is new in the page cache
+    Returns: folios that are moved to the lists now: a full batch, or all of it with a large folio
+    Left out: nothing
+    """
+    batch = current.lru_add + 1
+    if order == 0 and batch < PAGEVEC_SIZE:
+        current.lru_add = batch
+        return 0
+    current.lru_add = 0
+    return batch
+
+
+def lru_add_drain(order: int):
+    """Take lru_lock for new folios, if there is a batch of them.
+
+    Source: folio_add_lru, folio_batch_move_lru, mm/swap.c, 6.12
+    Context: a folio of this order was inserted
+    Returns: nothing
+    Left out: lru_lock without a memory cgroup (part of filemap_alloc_folio)
+    """
+    if MEMCG == 1:
+        moved = folio_batch_add(order)
+        if moved > 0:
+            cpu("lru_lock", moved)
 
 
 @atomic

@@ -285,7 +285,8 @@ def filemap_alloc_folio(index: int, order: int, no_retry: bool) -> Folio:
     Returns: the folio, or None
     Left out: nothing
     """
-    cpu("filemap_alloc_folio", 1 << order)
+    cpu("filemap_alloc_folio")
+    cpu("prep_compound_tail", (1 << order) - 1)
     if MEMCG == 1:
         if not try_charge_memcg(1 << order, no_retry):
             return None

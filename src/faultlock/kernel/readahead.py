@@ -52,8 +52,6 @@ def read_pages(mapping: Mapping, index: int, nr: int):
     Left out: folios that the file system did not take
     """
     if nr > 0:
-        if MEMCG == 1:  # Model: without a memory cgroup lru_lock is part of filemap_alloc_folio
-            cpu("lru_lock", nr_folios(mapping, index, nr))
         mpage_readahead(mapping, index, nr)
 
 
@@ -86,6 +84,7 @@ def page_cache_ra_unbounded(mapping: Mapping, index: int, nr_to_read: int, looka
         if folio is None:
             break
         if ra_insert(mapping, folio, position, position == mark):
+            lru_add_drain(mapping.min_order)
             position += step
         else:
             read_pages(mapping, batch, position - batch)
@@ -188,6 +187,7 @@ def ra_fill_large(file: File, index: int, size: int, mark: int, limit: int, orde
             break
         if not ra_insert(mapping, folio, position, position == mark - mark % (1 << used)):
             break
+        lru_add_drain(used)
         position += 1 << used
     read_pages(mapping, start, position - start)
     filemap_invalidate_unlock_shared(mapping)

@@ -283,15 +283,22 @@ def folio_referenced_one(folio: Folio, vma: VMA) -> int:
     Returns: 1 if one was set, else 0; VMAs without recency count 0 and keep their bits
     Left out: references of other memory cgroups
     """
+    if TLB == 1:
+        current.ptes_batched = 0
     if not vma_has_recency(vma):
         return 0
     referenced = 0
+    looked_at = 0
     for index in range(folio.index, folio.index + (1 << folio.order)):
         address = vma_address_of_index(vma, index)
         if address >= 0:
-            if vma.vm_mm.pte[address] == folio and vma.vm_mm.pte_flags[address] & PTE_ACCESSED:
-                vma.vm_mm.pte_flags[address] &= ~PTE_ACCESSED
-                referenced = 1
+            if vma.vm_mm.pte[address] == folio:
+                looked_at += 1
+                if vma.vm_mm.pte_flags[address] & PTE_ACCESSED:
+                    vma.vm_mm.pte_flags[address] &= ~PTE_ACCESSED
+                    referenced = 1
+    if TLB == 1:
+        current.ptes_batched = max(looked_at - 1, 0)
     return referenced
 
 

@@ -36,6 +36,7 @@ def folio_check_references(folio: Folio) -> FolioReferences:
                 found = folio_referenced_one(folio, vma)
                 walked = 1 if vma_has_recency(vma) else 0
             cpu("folio_referenced", walked)
+            cpu("clear_young", current.ptes_batched)
             if found > 0 or vma.vm_flags & VM_LOCKED:
                 vm_flags |= vma.vm_flags
             referenced_ptes += found

@@ -132,6 +132,7 @@ def shrink_active_list(nr_to_scan: int):
         cpu("shrink_folio")
         cpu("folio_referenced", 1)
         rotate = folio_referenced_executable(folio)
+        cpu("clear_young", current.ptes_batched)
         deactivate_folio(folio, not rotate)
     cpu("lru_lock", taken)
     account_isolated(-nr_to_scan)

@@ -286,6 +286,9 @@ class Thread(Struct, count=N_THREADS):
     # struct vm_fault
     pages_copied: Private[int]  # by its last fork (counted only when TLB is not 0)
     pages_mapped: Private[Range[0, TLB * 1024]]  # by the fault-around it is in
+    folios_tried: Private[Range[0, TLB * 1024]]  # by the fault-around it is in
+    ptes_batched: Private[Range[0, TLB * 1024]]  # entries done together with the one before: of the same folio
+    lru_add: Private[Range[0, MEMCG * PAGEVEC_SIZE]]  # small folios in the batch (kernel: of the CPU)
     memcg_nr_pages_over_high: Private[PageCount]  # charged above memory.high, not yet paid for
     tlb_ubc: Private[MM]  # reclaim has removed entries of it and not yet flushed the TLBs
     vmf_vma: Private[VMA]  # set to None when the fault lock is released: no use after that

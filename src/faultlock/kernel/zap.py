@@ -46,10 +46,13 @@ def zap_pte_range(vma: VMA, start: Address, end: Address, even_cows: bool) -> in
     Source: zap_pte_range, mm/memory.c, 6.12
     Context: PTL; mmap_lock, or i_mmap_rwsem read
     Returns: number of entries that were emptied
-    Left out: batching, dirty bits (a write fault marks the folio dirty already)
+    Left out: dirty bits (a write fault marks the folio dirty already)
     """
     mm = vma.vm_mm
     zapped = 0
+    batched = 0
+    last: Folio = None
+    marked = False
     has_recency = vma_has_recency(vma)
     for address in range(start, end):
         if not pte_present(mm, address):
@@ -60,9 +63,17 @@ def zap_pte_range(vma: VMA, start: Address, end: Address, even_cows: bool) -> in
         folio = pte_clear(mm, address)
         zapped += 1
         if folio is not None:
-            if young and has_recency:
+            if folio == last:
+                batched += 1
+            else:
+                marked = False
+            last = folio
+            if young and has_recency and not marked:  # once for all entries of a folio
                 folio_mark_accessed(folio)
+                marked = True
             folio_ref_sub(folio, 1)
+    if TLB == 1:
+        current.ptes_batched = batched
     return zapped
 
 
@@ -109,7 +120,8 @@ def zap_page_range_single(vma: VMA, start: Address, end: Address, even_cows: boo
         zapped = zap_pte_range(vma, address, part_end, even_cows)
         cpu("zap_page_table")
         cpu("zap_pte_slot", part_end - address)
-        cpu("zap_pte", zapped)
+        cpu("zap_pte", zapped - current.ptes_batched)
+        cpu("zap_ptes", current.ptes_batched)
         address = next_page_table(vma.vm_mm, part_end, end)
     flush_tlb_mm_range(vma.vm_mm)
 

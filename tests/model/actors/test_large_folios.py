@@ -31,12 +31,26 @@ def count_folios(nr: int):
 @thread("T2")
 def counter():
     count_folios(5)
+
+
+@thread("T3")
+def user():
+    touch(1, False, True)
+    __vm_munmap(0, 8)
+
+
+@thread("T4")
+def allocator():
+    filemap_alloc_folio(0, 2, True)
 '''
-SIZES = {"N_FILE_PAGES": 8, "N_ADDRESS_PAGES": 8, "N_FOLIOS": 4, "LRU": 2, "LARGE_FOLIOS": 1}
+SIZES = {
+    "N_FILE_PAGES": 8, "N_ADDRESS_PAGES": 8, "N_FOLIOS": 4, "LRU": 2, "LARGE_FOLIOS": 1, "TLB": 1,
+    "FAULT_AROUND_PAGES": 16,
+}  # fmt: skip
 
 
 def scene() -> Scene:
-    return Scene(BODY, 2, **SIZES)
+    return Scene(BODY, 4, **SIZES)
 
 
 def pages(s: Scene, event: str) -> list[int]:
@@ -63,3 +77,28 @@ def test_scanned_and_stolen_are_pages() -> None:
     assert pages(s, "PGSCAN_DIRECT") == [4, 1, 2]
     assert pages(s, "PGSTEAL_DIRECT") == [4, 1, 2]
     assert s.get("lruvec", 1, "nr_inactive") == 0
+
+
+def cost(s: Scene, name: str, thread: int) -> int:
+    return sum(n for one, n, who in s.costs if one == name and who == thread)
+
+
+def test_a_new_large_folio_costs_one_folio_and_its_further_pages() -> None:
+    s = scene()
+    s.run(4)
+    assert (cost(s, "filemap_alloc_folio", 4), cost(s, "prep_compound_tail", 4)) == (1, 3)
+
+
+def test_the_entries_of_a_folio_are_set_and_emptied_together() -> None:
+    s = scene()
+    s.run(3)
+    assert cost(s, "map_candidate", 3) == 3, "folios of four, one and two pages"
+    assert (cost(s, "map_page", 3), cost(s, "set_ptes", 3)) == (3, 4), "seven entries"
+    assert (cost(s, "zap_pte", 3), cost(s, "zap_ptes", 3)) == (3, 4)
+
+
+def test_each_entry_of_a_folio_is_looked_at_for_its_accessed_bit() -> None:
+    s = scene()
+    s.until(3, "__vm_munmap")
+    s.run(1)
+    assert (cost(s, "folio_referenced", 1), cost(s, "clear_young", 1)) == (3, 4)

@@ -108,5 +108,14 @@ def test_a_read_of_holes_needs_no_device() -> None:
     s.run(2)
     assert s.get("MM", 1, "pte", 3)
     assert not s.events_of("IO_SUBMIT")
-    assert ("read_hole", 1, 2) in s.costs or any(name == "read_hole" for name, _, _ in s.costs)
+    keys = ("read_hole", "zero_hole")
+    holes, zeroed = ([n for name, n, _ in s.costs if name == key] for key in keys)
+    assert holes == zeroed and sum(zeroed) > 0, "folios of one page"
     s.assert_balanced()
+
+
+def test_lru_lock_is_taken_for_a_batch_of_new_folios() -> None:
+    s = memcg("try_charge_memcg(1, False)")
+    s.run(2)
+    assert [s.machine.call("folio_batch_add", 0) for _ in range(31)] == [0] * 30 + [31]
+    assert [s.machine.call("folio_batch_add", order) for order in (0, 0, 2, 2)] == [0, 0, 3, 1]
