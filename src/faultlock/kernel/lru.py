@@ -93,7 +93,7 @@ def folio_add_lru(folio: Folio):
 def folio_batch_add(order: int) -> int:
     """A folio goes into the batch of those that lru_lock is taken for.
 
-    Source: folio_batch_add_and_move, mm/swap.c, 6.12
+    Source: folio_batch_add, include/linux/pagevec.h; folio_batch_add_and_move, mm/swap.c, 6.12
     Context: the folio is new in the page cache
     Returns: folios that are moved to the lists now: a full batch, or all of it with a large folio
     Left out: nothing
@@ -106,10 +106,10 @@ def folio_batch_add(order: int) -> int:
     return batch
 
 
-def lru_add_drain(order: int):
+def folio_batch_add_and_move(order: int):
     """Take lru_lock for new folios, if there is a batch of them.
 
-    Source: folio_add_lru, folio_batch_move_lru, mm/swap.c, 6.12
+    Source: folio_batch_add_and_move, folio_batch_move_lru, mm/swap.c, 6.12
     Context: a folio of this order was inserted
     Returns: nothing
     Left out: lru_lock without a memory cgroup (part of filemap_alloc_folio)

@@ -84,7 +84,7 @@ def page_cache_ra_unbounded(mapping: Mapping, index: int, nr_to_read: int, looka
         if folio is None:
             break
         if ra_insert(mapping, folio, position, position == mark):
-            lru_add_drain(mapping.min_order)
+            folio_batch_add_and_move(mapping.min_order)
             position += step
         else:
             read_pages(mapping, batch, position - batch)
@@ -187,7 +187,7 @@ def ra_fill_large(file: File, index: int, size: int, mark: int, limit: int, orde
             break
         if not ra_insert(mapping, folio, position, position == mark - mark % (1 << used)):
             break
-        lru_add_drain(used)
+        folio_batch_add_and_move(used)
         position += 1 << used
     read_pages(mapping, start, position - start)
     filemap_invalidate_unlock_shared(mapping)
