@@ -147,6 +147,8 @@ def folio_referenced_executable(folio: Folio) -> bool:
     Returns: True: one more trip around the active list
     Left out: contention on i_mmap_rwsem
     """
+    if TLB == 1:
+        current.ptes_batched = 0  # of the last walk
     if folio.locked or folio.mapping is None:
         return False
     executable = False

@@ -42,6 +42,21 @@ def user():
 @thread("T4")
 def allocator():
     filemap_alloc_folio(0, 2, True)
+
+
+@thread("T5")
+def deactivator():
+    folio_activate_all()
+    touch(1, False, True)
+    __vm_munmap(0, 8)
+    shrink_active_list(32)
+
+
+@atomic
+def folio_activate_all():
+    for folio in each(Folio):
+        if folio.lru:
+            folio_activate(folio)
 '''
 SIZES = {
     "N_FILE_PAGES": 8, "N_ADDRESS_PAGES": 8, "N_FOLIOS": 4, "LRU": 2, "LARGE_FOLIOS": 1, "TLB": 1,
@@ -50,7 +65,7 @@ SIZES = {
 
 
 def scene() -> Scene:
-    return Scene(BODY, 4, **SIZES)
+    return Scene(BODY, 5, **SIZES)
 
 
 def pages(s: Scene, event: str) -> list[int]:
@@ -102,3 +117,10 @@ def test_each_entry_of_a_folio_is_looked_at_for_its_accessed_bit() -> None:
     s.until(3, "__vm_munmap")
     s.run(1)
     assert (cost(s, "folio_referenced", 1), cost(s, "clear_young", 1)) == (3, 4)
+
+
+def test_a_folio_that_is_not_mapped_has_no_entries_to_look_at() -> None:
+    s = scene()
+    s.run(5)
+    assert cost(s, "zap_ptes", 5) == 4, "what the last walk found"
+    assert (cost(s, "folio_referenced", 5), cost(s, "clear_young", 5)) == (3, 0)
