@@ -162,6 +162,8 @@ def folio_putback_lru(folio: Folio):
     Left out: nothing
     """
     folio_add_lru(folio)
+    if folio.active:
+        workingset_age_nonresident(1 << folio.order)
     folio.extra_refs -= 1
     folio_ref_sub(folio, 1)
 
@@ -196,6 +198,7 @@ def folio_activate(folio: Folio):
         lru_list_add(folio)
     else:
         folio.active = True
+    emit("PGACTIVATE", 1 << folio.order)
     workingset_age_nonresident(1 << folio.order)
 
 

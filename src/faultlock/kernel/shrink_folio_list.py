@@ -28,6 +28,7 @@ def folio_check_references(folio: Folio) -> FolioReferences:
     cpu("rmap_walk_begin")
     if folio.mapcount > 0:
         if not i_mmap_trylock_read(mapping):
+            folio.referenced = False  # folio_test_clear_referenced() comes first
             return FolioReferences.KEEP
         vma = rmap_next(folio, None)
         while vma is not None:

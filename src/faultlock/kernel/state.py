@@ -262,7 +262,7 @@ class lruvec(Struct, count=1):
     stat_activations: Range[0, VMSCAN * AGE_MASK]
     seen_activations: Range[0, VMSCAN * AGE_MASK]  # lruvec.refaults
     kswapd: Thread  # asleep until woken (None: no kswapd, or it runs)
-    tree_scanned: Range[0, ZONE * ((1 << 31) - 1)]  # since vmpressure's kworker looked last
+    tree_scanned: Range[0, VMSCAN * ((1 << 31) - 1)]  # since vmpressure's kworker looked last
     vmpressure_pending: bool  # that kworker has work
     vmpressure_worker: Thread  # it, while it sleeps
 

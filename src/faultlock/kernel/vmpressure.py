@@ -2,8 +2,9 @@
 """How hard reclaim finds it (mm/vmpressure.c).
 
 Nobody here listens to it, but each 512 scanned pages wake a kworker, which takes the CPU from the
-task that scans; who runs after the kworker is another task.  When reclaim finds nothing at all
-this makes the turns of those who try shorter than a slice.
+task that scans; who runs after the kworker is another task.  That makes the turns of those who
+reclaim shorter than a slice, so more of them are in the middle of a window at any time.  The same
+for the machine's memory and for that of a memory cgroup (each has its struct vmpressure).
 """
 
 VMPRESSURE_WIN = 512  # scanned pages: SWAP_CLUSTER_MAX * 16
@@ -17,9 +18,9 @@ def vmpressure(scanned: int):
     Source: vmpressure, mm/vmpressure.c, 6.12
     Context: after each round of reclaim; vmpr->sr_lock
     Returns: nothing
-    Left out: reclaimed pages (the level is for user space), memory cgroups
+    Left out: reclaimed pages (the level is for user space), a second count of a cgroup without its children
     """
-    if ZONE == 0 or scanned == 0:
+    if VMSCAN == 0 or scanned == 0:
         return
     lruvec.tree_scanned += scanned
     if lruvec.tree_scanned < VMPRESSURE_WIN:

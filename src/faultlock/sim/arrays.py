@@ -65,13 +65,14 @@ from faultlock.lang.llvm_module import OUT_WORDS
     RCU_CALLBACKS,
     RCU_THREAD,
     RCU_ADDRESS,
+    WORKER_THREAD,
     EVENT_LIMIT,
     COST_WAKE_BUSY,
     COST_QUEUE_LEVEL,
     FRAME_BYTES,
     SPIN_UNTIL,
     N_SCALARS,
-) = range(54)
+) = range(55)
 
 # states of a thread
 NEW, RUNNABLE, RUNNING, BLOCKED, ASLEEP, FINISHED = range(6)
@@ -238,8 +239,7 @@ SHAPES: tuple[tuple[tuple[str | int, ...], str], ...] = (
         ("thread",),
         "state cpu_of vruntime deadline vlag on_rq delayed life left unit random op op_since "
         "queued_since op_ended round_since wait_since wait_struct wait_reference wait_label "
-        "wait_caller wait_root "
-        "wait_depth",
+        "wait_caller wait_root wait_depth",
     ),
     (("thread", KNOWN_READS), "io_time io_index"),
     (("thread", CHAIN_LINKS, CHAIN_COLUMNS), "wait_chain"),

@@ -177,8 +177,9 @@ def kernel_roles(workload: Workload, plan: Plan) -> dict[str, str]:
     the thread that has started those of the workload."""
     roles = {}
     if has_kswapd(workload, plan):
-        roles = {"kswapd0": "kswapd", "kworker": "kworker_vmpressure"}
+        roles = {"kswapd0": "kswapd"}
     if roles or has_memcg(workload, plan):
+        roles["kworker"] = "kworker_vmpressure"
         roles["flush_memcg_stats"] = "flush_memcg_stats_dwork"
     others = {"main": "main_thread", "rcu_sched": "rcu_gp_kthread", "interrupt": "interrupt"}
     return {**roles, **others}

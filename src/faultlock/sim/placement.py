@@ -5,15 +5,24 @@ select_idle_sibling() and newidle balancing; one cache domain)."""
 
 from __future__ import annotations
 
-from faultlock.sim.arrays import CPUS, Engine
+from faultlock.sim.arrays import CPUS, WORKER_THREAD, Engine
 from faultlock.sim.compiled import compiled
-from faultlock.sim.scheduler import queue_at, queue_remove, update_lag
+from faultlock.sim.scheduler import dequeue_delayed, queue_at, queue_remove, update_lag
 
 
 @compiled
-def choose_cpu(engine: Engine, thread: int) -> int:
-    """Its last CPU when that is idle, else the next idle one, else its last."""
+def choose_cpu(engine: Engine, thread: int, by_cpu: int) -> int:
+    """Its last CPU when that is idle, else the next idle one, else its last.
+
+    Work is done where it was queued: each CPU has its kworkers, which stay there (here it is one
+    thread that stands for them, as there is one work item)."""
     last = engine.cpu_of[thread]
+    if thread == engine.scalars[WORKER_THREAD]:
+        if engine.delayed[thread] and last != by_cpu:
+            dequeue_delayed(engine, last, thread)
+        return by_cpu
+    if engine.delayed[thread]:
+        return last
     cpus = engine.scalars[CPUS]
     for offset in range(cpus):
         cpu = (last + offset) % cpus
@@ -34,7 +43,7 @@ def pull_work(engine: Engine, cpu: int) -> int:
         return 0
     for position in range(engine.queue_length[source] - 1, -1, -1):
         thread = queue_at(engine, source, position)
-        if engine.delayed[thread]:
+        if engine.delayed[thread] or thread == engine.scalars[WORKER_THREAD]:
             continue
         update_lag(engine, source, thread)
         deadline = engine.deadline[thread] - engine.vruntime[thread]

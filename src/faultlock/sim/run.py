@@ -157,6 +157,8 @@ def _fill_machine(engine: a.Engine, workload: Workload, prepared: Prepared) -> N
     scalars[a.STOP_ADDRESS] = prepared.layout.place("machine", "stop", 1, 0).offset
     scalars[a.RUNNING_THREADS] = prepared.roles.count("workload_thread")
     scalars[a.RCU_THREAD] = prepared.roles.index("rcu_gp_kthread") + 1
+    if "kworker_vmpressure" in prepared.roles:
+        scalars[a.WORKER_THREAD] = prepared.roles.index("kworker_vmpressure") + 1
     wake = prepared.layout.place("Thread", "wait_granted", int(scalars[a.RCU_THREAD]), 0)
     scalars[a.RCU_ADDRESS] = wake.offset
 

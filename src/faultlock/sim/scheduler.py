@@ -266,22 +266,28 @@ def pick(engine: Engine, cpu: int) -> int:
 
 
 @compiled
+def dequeue_delayed(engine: Engine, cpu: int, thread: int) -> None:
+    """dequeue_entities(DEQUEUE_DELAYED): a sleeper leaves the queue; DELAY_ZERO."""
+    queue_remove(engine, cpu, thread)
+    engine.queue_length[cpu] += 1  # still counted while its lag is taken
+    update_lag(engine, cpu, thread)
+    engine.queue_length[cpu] -= 1
+    if engine.vlag[thread] > 0:
+        engine.vlag[thread] = 0
+    if _count(engine, cpu) > 0:
+        engine.vruntime_sum[cpu] -= engine.vruntime[thread]
+    engine.delayed[thread] = 0
+    engine.on_rq[thread] = 0
+
+
+@compiled
 def pick_next(engine: Engine, cpu: int) -> int:
     """pick_next_entity(): as pick, after letting go of sleepers whose dequeue was delayed."""
     while True:
         thread = pick(engine, cpu)
         if thread == 0 or not engine.delayed[thread]:
             return thread
-        queue_remove(engine, cpu, thread)
-        engine.queue_length[cpu] += 1  # still counted while its lag is taken
-        update_lag(engine, cpu, thread)
-        engine.queue_length[cpu] -= 1
-        if engine.vlag[thread] > 0:
-            engine.vlag[thread] = 0
-        if _count(engine, cpu) > 0:
-            engine.vruntime_sum[cpu] -= engine.vruntime[thread]
-        engine.delayed[thread] = 0
-        engine.on_rq[thread] = 0
+        dequeue_delayed(engine, cpu, thread)
 
 
 @compiled

@@ -66,7 +66,7 @@ def make_runnable(engine: Engine, thread: int, by_cpu: int) -> None:
     charge(engine, by_cpu, scalars[a.COST_WAKE])
     initial = engine.state[thread] == a.NEW
     engine.state[thread] = a.RUNNABLE
-    cpu = engine.cpu_of[thread] if engine.delayed[thread] else choose_cpu(engine, thread)
+    cpu = choose_cpu(engine, thread, by_cpu)
     engine.cpu_of[thread] = cpu
     settle(engine, cpu)
     charge(engine, by_cpu, _queue_cost(engine, cpu))

@@ -111,8 +111,10 @@ def test_8_3_4_does_not_wait_for_the_list_of_vmas(mapped: bool, verdict: int) ->
     if mapped:
         s.run(1)
     s.put("RwSemaphore", s.semaphore("Mapping", "i_mmap_rwsem"), "writer", 1)
+    s.put("Folio", 1, "referenced", 1)
     s.after("8.3.4", 2)
     assert s.local(2, "shrink_folio", "references") == verdict
+    assert s.get("Folio", 1, "referenced") == 0, "forgotten all the same"
     assert s.get("MM", 1, "pte_flags", 0) == (ACCESSED if mapped else 0)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from faultlock.sim import arrays as a
-from faultlock.sim import scheduler
+from faultlock.sim import placement, scheduler
 from tests.unit.sim.small_engine import bare
 
 
@@ -137,3 +137,25 @@ def test_past_its_slice_an_ineligible_thread_gives_way_at_every_update() -> None
     engine.scalars[a.NOW] = 801_000
     scheduler.update_current(handle, 0)
     assert engine.resched[0] == 1
+
+
+def test_a_kworker_runs_where_its_work_was_queued_and_is_not_pulled_away() -> None:
+    engine, handle = one_running(cpus=3)
+    engine.scalars[a.WORKER_THREAD] = 2
+    assert placement.choose_cpu(handle, 2, 0) == 0, "though CPU 1 is idle"
+    assert placement.choose_cpu(handle, 3, 0) != 0
+    scheduler.enqueue(handle, 0, 2, False)
+    assert placement.pull_work(handle, 1) == 0
+    engine.scalars[a.WORKER_THREAD] = 0
+    assert placement.pull_work(handle, 1) == 2
+
+
+def test_a_kworker_that_has_not_left_another_queue_yet_leaves_it() -> None:
+    engine, handle = one_running(cpus=2)
+    engine.scalars[a.WORKER_THREAD] = 1
+    scheduler.enqueue(handle, 0, 2, False)
+    engine.scalars[a.NOW] = 500_000
+    scheduler.dequeue_current(handle, 0, False)
+    assert engine.delayed[1] == 1 and engine.queue_length[0] == 2
+    assert placement.choose_cpu(handle, 1, 1) == 1
+    assert (engine.delayed[1], engine.on_rq[1], engine.queue_length[0]) == (0, 0, 1)
