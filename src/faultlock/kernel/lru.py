@@ -162,8 +162,6 @@ def folio_putback_lru(folio: Folio):
     Left out: nothing
     """
     folio_add_lru(folio)
-    if folio.active:
-        workingset_age_nonresident(1 << folio.order)
     folio.extra_refs -= 1
     folio_ref_sub(folio, 1)
 

@@ -103,6 +103,20 @@ def folio_is_busy(folio: Folio) -> bool:
 
 
 @atomic
+def move_folio_to_lru(folio: Folio):
+    """Put a folio that reclaim looked at back on the LRU; an active one makes the evicted ones older.
+
+    Source: move_folios_to_lru, mm/vmscan.c, 6.12
+    Context: folio isolated
+    Returns: nothing
+    Left out: a folio that somebody activated while it could not be locked
+    """
+    if folio.active:
+        workingset_age_nonresident(1 << folio.order)
+    folio_putback_lru(folio)
+
+
+@atomic
 def reclaim_keep(folio: Folio, activate: bool):
     """Unlock a folio that stays and put it back on the LRU.
 
@@ -115,7 +129,7 @@ def reclaim_keep(folio: Folio, activate: bool):
         folio.active = True
         emit("PGACTIVATE", folio_nr_pages(folio))
     folio_unlock(folio)
-    folio_putback_lru(folio)
+    move_folio_to_lru(folio)
 
 
 @atomic

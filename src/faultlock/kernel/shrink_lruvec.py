@@ -174,7 +174,7 @@ def deactivate_folio(folio: Folio, inactive: bool):
         folio.active = False
         folio.workingset = True
         emit("PGDEACTIVATE", folio_nr_pages(folio))
-    folio_putback_lru(folio)
+    move_folio_to_lru(folio)
 
 
 @atomic

@@ -7,6 +7,7 @@ from faultlock.sim import memory_plan
 from faultlock.sim.user_memory import TLB_OTHER_SLOTS
 from faultlock.workload import library
 from tests.model.actors.scene import Scene
+from tests.model.actors.test_memcontrol import MEMCG
 from tests.model.actors.test_reclaim import scene
 from tests.model.actors.test_zone import ZONE
 
@@ -144,8 +145,11 @@ def test_a_released_lock_wakes_who_waits_longest_but_is_nobodys_yet() -> None:
     assert s.get("Futex", 1, "is_locked") == 0
 
 
-def test_five_hundred_and_twelve_scanned_pages_wake_the_kworker_of_vmpressure() -> None:
-    s = process(**ZONE)
+@pytest.mark.parametrize("limits", [ZONE, MEMCG])
+def test_five_hundred_and_twelve_scanned_pages_wake_the_kworker_of_vmpressure(
+    limits: dict[str, int],
+) -> None:
+    s = process(**limits)
     s.put("lruvec", 1, "vmpressure_worker", 2)
     s.machine.call("vmpressure", 511)
     assert not s.get("lruvec", 1, "vmpressure_pending")

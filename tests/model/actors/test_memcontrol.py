@@ -121,24 +121,15 @@ def test_lru_lock_is_taken_for_a_batch_of_new_folios() -> None:
     assert [s.machine.call("folio_batch_add", order) for order in (0, 0, 2, 2)] == [0, 0, 3, 1]
 
 
-def test_the_pressure_of_a_cgroup_wakes_a_kworker_too() -> None:
-    s = memcg("try_charge_memcg(1, False)")
-    s.put("lruvec", 1, "vmpressure_worker", 2)
-    s.machine.call("vmpressure", 511)
-    assert not s.get("lruvec", 1, "vmpressure_pending")
-    s.machine.call("vmpressure", 1)
-    assert s.get("lruvec", 1, "vmpressure_pending")
-    assert s.get("Thread", 2, "wait_woken") == 1
-
-
 @pytest.mark.parametrize("active", [0, 1])
-def test_an_active_folio_that_comes_back_ages_those_that_are_gone(active: int) -> None:
+def test_an_active_folio_that_reclaim_puts_back_ages_those_that_are_gone(active: int) -> None:
     s = memcg("try_charge_memcg(1, False)")
-    s.machine.call("folio_isolate_lru", 1)
-    s.put("Folio", 1, "active", active)
-    before = s.get("lruvec", 1, "nonresident_age")
-    s.machine.call("folio_putback_lru", 1)
-    assert s.get("lruvec", 1, "nonresident_age") - before == active
+    for put_back, grown in (("move_folio_to_lru", active), ("folio_putback_lru", 0)):
+        s.machine.call("folio_isolate_lru", 1)
+        s.put("Folio", 1, "active", active)
+        before = s.get("lruvec", 1, "nonresident_age")
+        s.machine.call(put_back, 1)
+        assert s.get("lruvec", 1, "nonresident_age") - before == grown, put_back
 
 
 def test_a_page_used_twice_counts_in_pgactivate() -> None:
