@@ -12,6 +12,7 @@ from decimal import Decimal
 from faultlock.errors import FaultlockError
 
 PAGE_BYTES = 4096
+LONGEST_MODEL_TIME = 2_000_000_000  # ns or us: integers of the model have 31 bits
 
 TIME_UNITS_NS: dict[str, int] = {
     "ns": 1,

@@ -18,13 +18,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from faultlock.units import LONGEST_MODEL_TIME
 from faultlock.workload.schema import Threads
 
 FIRST_TURN_THREADS = 13
 TURN_THREADS = 11
 THREAD_START_NS = 300_000  # pthread_create(3): of a turn of about 3.5 ms
 LAST_NS = 900_000  # reading /proc/vmstat before the start
-LONGEST_DELAY_NS = 2_000_000_000_000  # the model's integers have 31 bits: of microseconds
 START_AFTER_STREAM = 1  # of random numbers, apart from that of the turns
 
 
@@ -74,6 +74,6 @@ def start_delays(groups: list[Threads], seed: int) -> list[int]:
     random = np.random.default_rng([seed, START_AFTER_STREAM])
     fractions = random.random(len(groups))
     return [
-        min(round(group.start_after.quantile_ns(fraction)), LONGEST_DELAY_NS) // 1000
+        min(round(group.start_after.quantile_ns(fraction)) // 1000, LONGEST_MODEL_TIME)
         for group, fraction in zip(groups, fractions.tolist(), strict=True)
     ]

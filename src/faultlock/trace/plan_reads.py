@@ -8,8 +8,8 @@ from typing import Any
 from faultlock.trace.known_reads import GRAIN_PAGES, Run
 from faultlock.trace.recorded_device import RecordedDevice
 from faultlock.trace.recording import Recording
+from faultlock.units import LONGEST_MODEL_TIME
 
-LONGEST_NS = 2_000_000_000  # the model's integers have 31 bits
 MOST_READS = 8  # of one operation (sim.arrays.KNOWN_READS)
 
 # In order: up to the request that begins at this page, ns.
@@ -35,7 +35,8 @@ class PlanReads:
         """Number of these times; 0 for none."""
         if not times:
             return 0
-        self.times.append([(index, min(ns, LONGEST_NS)) for index, ns in times[:MOST_READS]])
+        first = times[:MOST_READS]
+        self.times.append([(index, min(ns, LONGEST_MODEL_TIME)) for index, ns in first])
         return len(self.times)
 
     def _requests(self, run: Run) -> KnownTimes:

@@ -38,6 +38,7 @@ from faultlock.trace.replay_plan import (
 )
 from faultlock.trace.residency import Residency, shared_memory_files
 from faultlock.trace.store import Trace
+from faultlock.units import LONGEST_MODEL_TIME
 
 CLONE_VM, CLONE_VFORK = 0x100, 0x4000
 MAX_PAGES_IN_CACHE = 1 << 23
@@ -163,17 +164,17 @@ class _Planner:
     def _before(self, row: dict[str, Any]) -> int:
         """Append what comes before an operation; the time that is left to compute, ns."""
         compute_ns = int(row["compute_ns"] + row["events"] * self.recording.event_cost_ns)
-        while compute_ns > _LONGEST:
-            self._rows.append({**_NOTHING, "kind": 0, "compute_ns": _LONGEST})
-            compute_ns -= _LONGEST
+        while compute_ns > LONGEST_MODEL_TIME:
+            self._rows.append({**_NOTHING, "kind": 0, "compute_ns": LONGEST_MODEL_TIME})
+            compute_ns -= LONGEST_MODEL_TIME
         self._drop(row)
         return compute_ns
 
     def _sleeps(self, us: int) -> int:
         """Append long parts of a sleep; the rest of it, us."""
-        while us > _LONGEST:
-            self._rows.append({**_NOTHING, "kind": KINDS["sleep"], "sleep_us": _LONGEST})
-            us -= _LONGEST
+        while us > LONGEST_MODEL_TIME:
+            self._rows.append({**_NOTHING, "kind": KINDS["sleep"], "sleep_us": LONGEST_MODEL_TIME})
+            us -= LONGEST_MODEL_TIME
         return us
 
     def _operation(self, row: dict[str, Any], compute_ns: int) -> None:
@@ -295,8 +296,6 @@ class _Planner:
                 made["file"] = -1
 
 
-# The model's integers have 31 bits (ns of computing, us of sleeping).
-_LONGEST = 2_000_000_000
 _INSERTION_NS = 1000  # of a page into the page cache, with tracing; the model charges its own
 _NOTABLE_NS = 5000
 _RANGE_CALLS = ("mmap", "munmap", "mprotect", "madvise", "mremap")
