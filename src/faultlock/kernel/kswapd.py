@@ -165,7 +165,7 @@ def reclaim_throttle_begin() -> bool:
     Source: shrink_inactive_list, reclaim_throttle(VMSCAN_THROTTLE_ISOLATED), mm/vmscan.c, 6.12
     Context: direct reclaim
     Returns: True if current must wait
-    Left out: the time limit of 20 ms: who puts folios back always wakes
+    Left out: the time limit of 20 ms: who puts the last folio back always wakes
     """
     if not too_many_isolated():
         return False

@@ -64,6 +64,7 @@ def page_cache_ra_unbounded(mapping: Mapping, index: int, nr_to_read: int, looka
     Left out: nothing
     """
     emit("READAHEAD_UNBOUNDED", index, nr_to_read, lookahead_size)
+    memalloc_nofs(1)
     filemap_invalidate_lock_shared(mapping)
     step = 1 << mapping.min_order
     start = index - index % step
@@ -92,6 +93,20 @@ def page_cache_ra_unbounded(mapping: Mapping, index: int, nr_to_read: int, looka
             batch = position
     read_pages(mapping, batch, position - batch)
     filemap_invalidate_unlock_shared(mapping)
+    memalloc_nofs(0)
+
+
+@atomic
+def memalloc_nofs(inside: int):
+    """Reclaim in the middle of a window must not wait for file systems: its folios are locked.
+
+    Source: memalloc_nofs_save, memalloc_nofs_restore, include/linux/sched/mm.h, 6.12
+    Context: not nested
+    Returns: nothing
+    Left out: nothing
+    """
+    if VMSCAN == 1:
+        current.memalloc_nofs = inside
 
 
 def do_page_cache_ra(mapping: Mapping, index: int, nr_to_read: int, lookahead_size: int):
@@ -173,6 +188,7 @@ def ra_fill_large(file: File, index: int, size: int, mark: int, limit: int, orde
     preferred = max(min(min(mapping.max_order, preferred), ilog2(max(size, 1))), mapping.min_order)
     if KERNEL_VERSION >= 617:
         file.ra_order = preferred
+    memalloc_nofs(1)
     filemap_invalidate_lock_shared(mapping)
     start = index - index % (1 << mapping.min_order)
     position = start
@@ -191,6 +207,7 @@ def ra_fill_large(file: File, index: int, size: int, mark: int, limit: int, orde
         position += 1 << used
     read_pages(mapping, start, position - start)
     filemap_invalidate_unlock_shared(mapping)
+    memalloc_nofs(0)
     return position
 
 

@@ -4,6 +4,8 @@
 What becomes of a folio that was chosen is in shrink_folio_list.py.
 """
 
+STAT_THRESHOLD: Param = 0  # pgdat->per_cpu_nodestats stat_threshold
+
 DEF_PRIORITY = 12
 GIB_SHIFT = 18  # of pages
 
@@ -70,6 +72,22 @@ def isolated_next(folio: Folio) -> Folio:
 
 
 @atomic
+def isolated_pages(chain: Folio) -> int:
+    """How many pages the folios of a chain have.
+
+    Source: nr_taken of isolate_lru_folios, mm/vmscan.c, 6.12
+    Context: folios isolated
+    Returns: pages
+    Left out: nothing
+    """
+    nr = 0
+    folio = chain
+    while folio is not None:
+        nr += folio_nr_pages(folio)
+        folio = folio.lru_next
+    return nr
+
+
 def account_isolated(nr: int):
     """Count pages that are off the lists (NR_ISOLATED_FILE); wake those who wait for them.
 
@@ -79,9 +97,27 @@ def account_isolated(nr: int):
     Left out: nothing
     """
     if VMSCAN == 1:
-        lruvec.nr_isolated += nr
-        if nr < 0:
-            too_many_isolated()
+        cpu_number = choose(0, N_CPUS, "smp_processor_id")
+        mod_node_isolated(cpu_number, nr)
+
+
+@atomic
+def mod_node_isolated(cpu_number: int, nr: int):
+    """Each CPU keeps its own count until that is too large: nobody else sees it before.
+
+    Source: __mod_node_page_state, mm/vmstat.c, 6.12
+    Context: any
+    Returns: nothing
+    Left out: vmstat_update(), which gives the counts to the node once a second
+    """
+    count: int = lruvec.isolated_diff[cpu_number] + nr
+    if count > STAT_THRESHOLD or count < -STAT_THRESHOLD:
+        lruvec.nr_isolated += count
+        count = 0
+    lruvec.isolated_diff[cpu_number] = count
+    lruvec.isolated += nr
+    if lruvec.isolated == 0:
+        wake_throttled(False)
 
 
 def isolate_any_folio() -> Folio:
@@ -125,7 +161,8 @@ def shrink_active_list(nr_to_scan: int):
     taken = folios_at_tail(True, nr_to_scan)
     cpu("lru_lock", taken)
     chain = isolate_lru_folios(True, nr_to_scan)
-    account_isolated(nr_to_scan)
+    nr_taken = isolated_pages(chain)
+    account_isolated(nr_taken)
     while chain is not None:
         folio = chain
         chain = isolated_next(folio)
@@ -135,7 +172,7 @@ def shrink_active_list(nr_to_scan: int):
         cpu("clear_young", current.ptes_batched)
         deactivate_folio(folio, not rotate)
     cpu("lru_lock", taken)
-    account_isolated(-nr_to_scan)
+    account_isolated(-nr_taken)
 
 
 @atomic
@@ -240,9 +277,10 @@ def too_many_isolated() -> bool:
     Source: too_many_isolated, wake_throttle_isolated, mm/vmscan.c, 6.12
     Context: direct reclaim (kswapd does not ask)
     Returns: True if so; False also wakes those who wait because of it
-    Left out: GFP_NOFS callers, who may isolate more
+    Left out: NOFS of file systems outside readahead
     """
-    if lruvec.nr_isolated > lruvec.nr_inactive >> 3:
+    limit: int = lruvec.nr_inactive if current.memalloc_nofs else lruvec.nr_inactive >> 3
+    if lruvec.nr_isolated > limit:
         return True
     wake_throttled(False)
     return False
@@ -265,7 +303,8 @@ def shrink_inactive_list(nr_to_scan: int, by_kswapd: bool) -> int:
     kept = folios_at_tail(False, nr_to_scan)
     cpu("lru_lock", kept)
     chain = isolate_lru_folios(False, nr_to_scan)  # 8.3.1
-    account_isolated(nr_to_scan)
+    nr_taken = isolated_pages(chain)
+    account_isolated(nr_taken)
     while chain is not None:
         folio = chain
         chain = isolated_next(folio)
@@ -284,7 +323,7 @@ def shrink_inactive_list(nr_to_scan: int, by_kswapd: bool) -> int:
         reclaimed += freed
     try_to_unmap_flush()
     cpu("lru_lock", max(kept, 0))
-    account_isolated(-nr_to_scan)
+    account_isolated(-nr_taken)
     return reclaimed
 
 

@@ -254,7 +254,9 @@ class lruvec(Struct, count=1):
     active_tail: Folio
     nr_inactive: FolioCount
     nr_active: FolioCount
-    nr_isolated: Range[0, VMSCAN * ((1 << 31) - 1)]
+    nr_isolated: Range[-VMSCAN * (1 << 30), VMSCAN * (1 << 30)]  # the node's count, without those of the CPUs
+    isolated: Range[0, VMSCAN * (1 << 30)]
+    isolated_diff: Array[N_CPUS, Range[-VMSCAN * 1024, VMSCAN * 1024]]
     nonresident_age: Age
     activations: Range[0, VMSCAN * AGE_MASK]  # WORKINGSET_ACTIVATE_FILE
     stat_inactive: Range[0, VMSCAN * ((1 << 31) - 1)]  # what lruvec_page_state() says: as of the last flush
@@ -289,6 +291,7 @@ class Thread(Struct, count=N_THREADS):
     folios_tried: Private[Range[0, TLB * 1024]]  # by the fault-around it is in
     ptes_batched: Private[Range[0, TLB * 1024]]  # entries done together with the one before: of the same folio
     lru_add: Private[Range[0, MEMCG * PAGEVEC_SIZE]]  # small folios in the batch (kernel: of the CPU)
+    memalloc_nofs: Private[Range[0, VMSCAN]]  # PF_MEMALLOC_NOFS: in the middle of readahead
     memcg_nr_pages_over_high: Private[PageCount]  # charged above memory.high, not yet paid for
     tlb_ubc: Private[MM]  # reclaim has removed entries of it and not yet flushed the TLBs
     vmf_vma: Private[VMA]  # set to None when the fault lock is released: no use after that

@@ -123,7 +123,7 @@ def _event_cpu(engine: Engine) -> int:
 
 @compiled
 def _interrupt(engine: Engine, step: Step, run: Step) -> None:
-    """A timer interrupt: everything that is due, and sleepers whose slack has begun."""
+    """A timer interrupt of one CPU: all of its that is due, and sleepers whose slack has begun."""
     scalars = engine.scalars
     cpu = _event_cpu(engine)
     settle(engine, cpu)
@@ -132,6 +132,8 @@ def _interrupt(engine: Engine, step: Step, run: Step) -> None:
     scalars[a.IRQ_TIME] = scalars[a.COST_IRQ_ENTRY]
     work = False
     while scalars[a.HEAP_LENGTH] > 0 and engine.heap_soft[0] <= scalars[a.NOW]:
+        if work and _event_cpu(engine) != cpu:
+            break
         kind, who = pop(engine)
         if kind == a.EVENT_STOP:
             _stop(engine)

@@ -161,15 +161,22 @@ def has_kswapd(workload: Workload, plan: Plan) -> bool:
     return is_short(workload, plan) and cache.scope == "memory" and not cache.limit_bytes
 
 
+def stat_threshold(workload: Workload) -> int:
+    """Up to how much a CPU keeps its count of a node to itself (calculate_normal_threshold())."""
+    blocks = workload.machine.memory_bytes >> 27
+    return min(125, 2 * workload.machine.cpus.bit_length() * (1 + blocks.bit_length()))
+
+
 def limit_parameters(workload: Workload, plan: Plan) -> dict[str, int]:
     """Parameters of what is short: the machine's memory, a memory cgroup's, or nothing."""
+    threshold = {"STAT_THRESHOLD": stat_threshold(workload)}
     if has_memcg(workload, plan):
-        return memcg_parameters(workload)
+        return memcg_parameters(workload) | threshold
     if not has_kswapd(workload, plan):
         return {}
     available = memory_pages(workload)
     stale = min(workload.page_cache.stale_active_bytes // PAGE_BYTES, available)
-    return zone_parameters(available, workload.machine.cpus, stale)
+    return zone_parameters(available, workload.machine.cpus, stale) | threshold
 
 
 def kernel_roles(workload: Workload, plan: Plan) -> dict[str, str]:

@@ -13,8 +13,8 @@ ZONE = {
 }  # fmt: skip
 
 
-def zone(call: str = "reclaim_once()") -> Scene:
-    return scene("VM_READ", call, **ZONE)
+def zone(call: str = "reclaim_once()", **parameters: int) -> Scene:
+    return scene("VM_READ", call, **{**ZONE, **parameters})
 
 
 def unused(s: Scene) -> int:
@@ -119,15 +119,38 @@ def test_a_fatal_signal_ends_the_wait_for_kswapd(others: int) -> None:
     assert s.get("Thread", 1, "wait_next") == 0
 
 
-def test_too_many_isolated_folios_stop_a_reclaimer_until_some_are_back() -> None:
+@pytest.mark.parametrize("nofs", [0, 1], ids=["GFP_KERNEL", "GFP_NOFS"])
+def test_too_many_isolated_folios_stop_a_reclaimer_until_some_are_back(nofs: int) -> None:
     s = zone("shrink_inactive_list(32, False)")
-    s.put("lruvec", 1, "nr_isolated", 32)
+    s.machine.call("mod_node_isolated", 0, 1)
+    s.put("Thread", 2, "memalloc_nofs", nofs)
+    if nofs:  # it may isolate as many as the inactive list has
+        s.run(2)
+        assert not cached(s, 0) and not cached(s, 1)
+        return
     assert s.run(2).startswith("shrink_inactive_list: wait")
     assert cached(s, 0) and cached(s, 1)
-    s.machine.call("account_isolated", -32)
+    s.machine.call("mod_node_isolated", 0, -1)
     assert s.get("zone", 1, "stalled") == 0
     s.run(2)
     assert not cached(s, 0) and not cached(s, 1)
+    assert s.get("lruvec", 1, "nr_isolated") == 0
+
+
+def test_nofs_reclaimers_stop_when_more_is_isolated_than_is_left() -> None:
+    s = zone("shrink_inactive_list(32, False)")
+    s.machine.call("mod_node_isolated", 0, 3)
+    s.put("Thread", 2, "memalloc_nofs", 1)
+    assert s.run(2).startswith("shrink_inactive_list: wait")
+
+
+def test_what_a_cpu_isolates_is_seen_once_it_is_more_than_the_threshold() -> None:
+    s = zone("shrink_inactive_list(32, False)", STAT_THRESHOLD=40)
+    s.machine.call("mod_node_isolated", 0, 40)
+    assert s.get("lruvec", 1, "nr_isolated") == 0
+    s.machine.call("mod_node_isolated", 0, 1)
+    assert s.get("lruvec", 1, "nr_isolated") == 41
+    s.machine.call("mod_node_isolated", 0, -41)
     assert s.get("lruvec", 1, "nr_isolated") == 0
 
 
@@ -145,6 +168,6 @@ def test_an_isolated_chain_is_off_the_list_at_once() -> None:
     s = scene("VM_READ", "shrink_inactive_list(32, True)", **ZONE)
     s.reach("8.3.2", 2)
     assert s.get("lruvec", 1, "inactive_head") == 0, "both folios are off the list"
-    assert s.get("lruvec", 1, "nr_isolated") == 32
+    assert s.get("lruvec", 1, "nr_isolated") == 2
     s.run(2)
     assert not cached(s, 0) and not cached(s, 1)
