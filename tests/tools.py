@@ -20,6 +20,7 @@ DEBIAN_PACKAGES = {
     "chromium": "chromium",
     "make": "make",
     "git": "git",
+    "cpio": "cpio",
 }
 
 
