@@ -25,6 +25,7 @@ from faultlock.measure.scratch import scratch_folder
 MAX_CONSOLE_BYTES = 64 << 20
 TAIL_LINES = 8
 TURN_US = 50  # the longest turn of a CPU that shares its clock with others
+MAX_CPUS = 255  # of the machine QEMU emulates; above half of it no CPU is left to stay idle
 
 
 class GuestFailed(EnvironmentMissing):
@@ -84,29 +85,36 @@ def check_seconds(option: str, seconds: float | None) -> None:
 def command_line(guest: Guest, initramfs_path: Path) -> list[str]:
     """The QEMU command for `guest`."""
     append = f"console=ttyS0 panic=-1 tsc=reliable clocksource=tsc {guest.append}".strip()
-    present = guest.cpus
-    if guest.cpus == 2:  # with two, one has all turns; the third is never started
-        present, append = 3, f"{append} nr_cpus=2"
     return [
         find_qemu(), "-kernel", str(guest.kernel), "-initrd", str(initramfs_path),
-        "-m", f"{guest.memory_mib}M", "-smp", str(present),
+        "-m", f"{guest.memory_mib}M", *processors(guest.cpus),
         "-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-cpu", "max",
-        "-nodefaults", "-nographic", "-no-reboot", "-serial", "stdio", "-append", append,
-        *turns(guest.cpus),
+        "-nodefaults", "-nographic", "-no-reboot", "-serial", "stdio",
+        "-append", append if guest.cpus == 1 else f"{append} nr_cpus={guest.cpus}",
     ]  # fmt: skip
 
 
-def turns(cpus: int) -> list[str]:
-    """Options that let several CPUs take turns often enough to share the clock evenly.
+def processors(cpus: int) -> list[str]:
+    """Options for so many CPUs, which take turns often enough to share the clock evenly.
 
     QEMU leaves one CPU for the next when a timer is due, and that may be 4 ms later: too coarse
     to count as CPUs that work at once (a whole readahead window is filled in one turn).  A packet
-    filter without packets is a timer that costs the guest nothing.  docs/measuring.md has
-    what it changes."""
+    filter without packets is a timer that costs the guest nothing.  The CPU that comes next when
+    a timer is due calls the timer and has no turn of its own (icount_prepare_for_run() in QEMU
+    7.2), so each CPU is followed by one that the guest never starts.  docs/measuring.md has what
+    it changes."""
     if cpus == 1:
-        return []
+        return ["-smp", "1"]
     packets = f"filter-buffer,id=turns,netdev=nowhere,interval={TURN_US}"
-    return ["-netdev", "hubport,id=nowhere,hubid=0", "-object", packets]
+    timer = ["-netdev", "hubport,id=nowhere,hubid=0", "-object", packets]
+    if 2 * cpus > MAX_CPUS:
+        return ["-smp", str(cpus), *timer]
+    options = ["-smp", f"1,maxcpus={2 * cpus},sockets=1,cores={2 * cpus},threads=1"]
+    # QEMU's turns go by the order given here, the guest's numbers by the core
+    order = [core for cpu in range(cpus) for core in (cpu, cpus + cpu)]
+    for core in order[1:]:
+        options += ["-device", f"max-x86_64-cpu,socket-id=0,core-id={core},thread-id=0"]
+    return [*options, *timer]
 
 
 def keep_console(console: str) -> Path:
