@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from faultlock.lang.assemble import assemble
@@ -204,6 +204,23 @@ def as_model(program: Program) -> tuple[dict[str, Any], Machine]:
     return found, machine
 
 
+REUSED = HEADER + """@atomic
+def f0(a: Small, b: Small) -> Small:
+    i = 0
+    for n in range(0, 2):
+        i += n
+    n = 0
+    while n < 5:
+        n += 1
+    return i + n
+@thread("T")
+def main():
+    x = f0(7, 11)
+    box.x = x
+"""
+
+
+@example(REUSED)  # what counted a loop has no bounds afterwards
 @settings(
     max_examples=150,
     deadline=None,

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from faultlock.lang.expressions import ExpressionBuilder
 from faultlock.lang.fold import binary
@@ -27,6 +27,7 @@ from faultlock.lang.symbols import INT, OPERATORS
 from faultlock.lang.wording import RESERVED, text_of
 
 WORDS = ("wait", "choose", "cpu", "sleep", "emit", "alloc", "free", "each", "range")
+LOOP_VARIABLE = "loop variable"  # the type of a name that has only counted a loop
 
 
 @dataclass
@@ -34,6 +35,8 @@ class AssignmentCompiler:
     """Compiles assignments of one function."""
 
     builder: ExpressionBuilder
+    # names that count the rounds of the loops around this statement
+    counting: list[str] = field(default_factory=list, kw_only=True)
 
     def assignment(self, node: ast.Assign | ast.AnnAssign | ast.AugAssign) -> list[Stmt]:
         """x = e, x: T = e, reference.field = e, and the augmented forms."""
@@ -67,6 +70,14 @@ class AssignmentCompiler:
             parameters.append((item.arg, self.builder.locals[item.arg]))
         return parameters
 
+    def reuse(self, name: str, node: ast.AST) -> None:
+        """Something other than a loop assigns to the local: it may, once the loop is over."""
+        kind = self.builder.locals.get(name)
+        if name in self.counting:
+            self.builder.error(node, f"{name} counts the rounds of a loop", "use another name")
+        elif isinstance(kind, IntType) and kind.name == LOOP_VARIABLE:
+            self.builder.locals[name] = INT  # the bounds of a loop are not those of the name
+
     def declare(self, target: ast.Name, kind: Type) -> None:
         """Give a new local its type."""
         symbols = self.builder.symbols
@@ -88,6 +99,7 @@ class AssignmentCompiler:
     ) -> list[Stmt]:
         builder = self.builder
         local = Local(builder.function.name, target.id)
+        self.reuse(target.id, node)
         if isinstance(node, ast.AugAssign):
             if target.id not in builder.locals:
                 builder.error(node, f"unknown name {target.id}", "assign it first")

@@ -7,7 +7,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from faultlock.lang.assign import WORDS, AssignmentCompiler
+from faultlock.lang.assign import LOOP_VARIABLE, WORDS, AssignmentCompiler
 from faultlock.lang.fold import binary
 from faultlock.lang.operators import describe_type
 from faultlock.lang.program import (
@@ -196,9 +196,11 @@ class BlockCompiler(AssignmentCompiler):
             return []
         variable, start, stop, statements = bounds
         advance = SetLocal(variable, binary("+", variable, Const(1)))
+        self.counting.append(variable.name)
         loop = self._loop(
             binary("<", binary("+", variable, Const(1)), stop), [advance], node, False
         )
+        self.counting.pop()
         return [*statements, SetLocal(variable, binary("-", start, Const(1))), loop]
 
     def for_bounds(self, node: ast.For) -> tuple[Local, Expr, Expr, list[Stmt]] | None:
@@ -233,7 +235,7 @@ class BlockCompiler(AssignmentCompiler):
         kind = INT
         if isinstance(start, Const) and isinstance(stop, Const):
             kind = IntType(
-                Const(min(start.value - 1, 0)), Const(max(stop.value, 0)), "loop variable"
+                Const(min(start.value - 1, 0)), Const(max(stop.value, 0)), LOOP_VARIABLE
             )
         self._declare_loop_variable(node.target, kind)
         statements: list[Stmt] = []
@@ -245,6 +247,8 @@ class BlockCompiler(AssignmentCompiler):
         return variable, start, stop, statements
 
     def _declare_loop_variable(self, target: ast.Name, kind: Type) -> None:
+        if target.id in self.counting:
+            self.reuse(target.id, target)
         known = self.builder.locals.get(target.id)
         if known is not None and isinstance(known, IntType) and isinstance(kind, IntType):
             if known != kind:

@@ -131,6 +131,7 @@ class StepEmitter:
                 "x = f(...), then store x on the next line",
             )
             return []
+        self.block.reuse(target.id, node)
         if isinstance(node, ast.AnnAssign):
             declared = self.symbols.type_of(node.annotation, self.function.source)
             self.block.declare(target, declared)
@@ -198,6 +199,7 @@ class StepEmitter:
             return
         low = self.builder.build(call.args[0])[0]
         high = self.builder.build(call.args[1])[0]
+        self.block.reuse(target.id, node)
         if isinstance(node, ast.AnnAssign):
             self.block.declare(target, self.symbols.type_of(node.annotation, self.function.source))
         elif target.id not in self.builder.locals:

@@ -207,7 +207,9 @@ class FunctionCompiler(StepEmitter):
             [*first, If(binary("<", variable, stop), (Jump(body),), (Jump(following),))],
         )
         self.loops.append((advance, following))
+        self.block.counting.append(variable.name)
         self.statements(node.body, body, advance)
+        self.block.counting.pop()
         self.loops.pop()
         again = (SetLocal(variable, more), Jump(body))
         self.step(advance, node, [If(binary("<", more, stop), again, (Jump(following),))])
@@ -219,7 +221,9 @@ class FunctionCompiler(StepEmitter):
             self.builder.error(node, "only `with atomic:` is in the language")
         builder = self.builder
         builder.atomic = True
-        block = BlockCompiler(builder, not self.labels.statistics, self._leave)
+        block = BlockCompiler(
+            builder, not self.labels.statistics, self._leave, counting=self.block.counting
+        )
         body = block.block(node.body)
         builder.atomic = False
         builder.accesses.clear()

@@ -105,6 +105,13 @@ IN_FUNCTION = [
     ),
     ("for x in [1, 2]:\n        pass", "a loop goes over range(first, end) or each(Struct)"),
     ("for x in each(Nope):\n        pass", "each takes the name of a struct"),
+    ("for n in range(0, 2):\n        n += 1", "n counts the rounds of a loop"),
+    ("for n in range(0, 2):\n        with atomic:\n            n = 1", "n counts the rounds of a"),
+    ("for n in range(2):\n        n = choose(0, 1, 'x')", "n counts the rounds of a loop"),
+    (
+        "for n in range(2):\n        for n in range(3):\n            pass",
+        "n counts the rounds of a loop",
+    ),
     ("while True:\n        pass\n    x = 1", "unreachable code"),
     ("return\n    x = 1", "unreachable code"),
     ("break", "outside a loop"),
