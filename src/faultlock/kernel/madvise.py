@@ -215,6 +215,8 @@ def madvise_cold_or_pageout(vma: VMA, start: Address, end: Address, pageout: boo
     address: Address = next_page_table(vma.vm_mm, start, end)
     while address < end:
         part_end = page_table_end(address, end)
+        if VMSCAN == 1:
+            flush_tlb_batched_pending(vma.vm_mm)
         seen = madvise_cold_pte_range(vma, address, part_end)
         cpu("madvise_pte", seen)
         address = next_page_table(vma.vm_mm, part_end, end)

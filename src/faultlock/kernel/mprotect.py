@@ -32,6 +32,8 @@ def change_protection(vma: VMA, start: Address, end: Address, vm_flags: vm_flags
     address: Address = next_page_table(vma.vm_mm, start, end)
     while address < end:
         part_end = page_table_end(address, end)
+        if VMSCAN == 1:
+            flush_tlb_batched_pending(vma.vm_mm)
         changed = change_pte_range(vma.vm_mm, address, part_end, vm_flags & VM_WRITE != 0)
         cpu("mprotect_page_table")
         cpu("mprotect_pte_slot", part_end - address)

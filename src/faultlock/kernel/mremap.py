@@ -48,6 +48,8 @@ def move_vma(vma: VMA, old: Address, length: Address, new: Address) -> bool:
     vma_link_file(copy)
     if vma.vm_file is not None:
         i_mmap_lock_write(vma.vm_file.f_mapping)
+    if VMSCAN == 1:
+        flush_tlb_batched_pending(mm)
     moved = move_ptes(mm, old, new, length)
     cpu("move_pte", moved)
     if vma.vm_file is not None:

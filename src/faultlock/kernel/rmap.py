@@ -239,7 +239,7 @@ def try_to_unmap_one(folio: Folio, vma: VMA) -> int:
     Source: try_to_unmap_one, mm/rmap.c, 6.12
     Context: i_mmap_rwsem held for read, folio locked and referenced; takes the PTL inside
     Returns: number of entries emptied (0 for VM_LOCKED VMAs)
-    Left out: dirty bits, TLB batching
+    Left out: dirty bits
     """
     unmapped = 0
     if vma.vm_flags & VM_LOCKED:
@@ -251,6 +251,8 @@ def try_to_unmap_one(folio: Folio, vma: VMA) -> int:
                 pte_clear(vma.vm_mm, address)
                 folio_ref_sub(folio, 1)
                 unmapped += 1
+    if VMSCAN == 1 and unmapped > 0:
+        set_tlb_ubc_flush_pending(vma.vm_mm)
     return unmapped
 
 

@@ -94,6 +94,8 @@ class MM(Struct, count=N_MMS):
     pte_flags: Array[N_ADDRESS_PAGES, pte_flags_t]
     page_table: Array[N_PAGE_TABLES, Range[0, PTRS_PER_PTE + 1]]  # 0: none; 1 + present PTEs
     users: Range[0, N_THREADS * 2]  # mm_users: threads and others that keep it
+    tlb_flush_pending: Range[0, VMSCAN * 65535]  # tlb_flush_batched: times reclaim removed entries
+    tlb_flush_flushed: Range[0, VMSCAN * 65535]  # tlb_flush_batched: how many of them are flushed
     live_children: Range[0, TLB * 65535]  # forked address spaces that still share its private pages
     write_locked_vmas: VMA  # list by next_write_locked, ended together (see vma_end_write_all)
     vma_writer_wait: Thread  # 6.15+: the one writer that waits for VMA readers

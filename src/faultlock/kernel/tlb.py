@@ -90,6 +90,44 @@ def flush_tlb_mm_range(mm: MM):
 
 
 @atomic
+def set_tlb_ubc_flush_pending(mm: MM):
+    """Reclaim has removed entries of an address space, and has not flushed the TLBs.
+
+    Source: set_tlb_ubc_flush_pending, should_defer_flush, mm/rmap.c; TLB_FLUSH_BATCH_PENDING_LARGE, 6.12
+    Context: PTL
+    Returns: nothing
+    Left out: nothing; with no other CPU that may have the entries nothing is deferred
+    """
+    if other_cpus_of(mm) > 0:
+        if mm.tlb_flush_pending > 16383:
+            mm.tlb_flush_pending = 1
+            mm.tlb_flush_flushed = 0
+        else:
+            mm.tlb_flush_pending += 1
+
+
+def flush_tlb_batched_pending(mm: MM):
+    """Before entries are changed: flush what reclaim has removed since somebody flushed last.
+
+    What the reclaimer flushes itself (try_to_unmap_flush) does not count, so under reclaim each page
+    table that is zapped or changed begins with a flush of all CPUs.
+
+    Source: flush_tlb_batched_pending, mm/rmap.c; arch_flush_tlb_batched_pending, 6.12
+    Context: PTL
+    Returns: nothing
+    Left out: nothing
+    """
+    with atomic:
+        batch: int = mm.tlb_flush_pending
+        deferred: bool = batch != mm.tlb_flush_flushed
+    if deferred:
+        flush_tlb_mm_range(mm)
+        with atomic:  # if more was removed meanwhile it is not flushed
+            if mm.tlb_flush_pending == batch:
+                mm.tlb_flush_flushed = batch
+
+
+@atomic
 def note_unmapped():
     """Reclaim has removed entries: remember that other CPUs may still have them.
 

@@ -117,6 +117,8 @@ def zap_page_range_single(vma: VMA, start: Address, end: Address, even_cows: boo
     address: Address = next_page_table(vma.vm_mm, start, end)
     while address < end:
         part_end = page_table_end(address, end)
+        if VMSCAN == 1:
+            flush_tlb_batched_pending(vma.vm_mm)
         zapped = zap_pte_range(vma, address, part_end, even_cows)
         cpu("zap_page_table")
         cpu("zap_pte_slot", part_end - address)

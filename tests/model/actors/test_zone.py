@@ -171,3 +171,34 @@ def test_an_isolated_chain_is_off_the_list_at_once() -> None:
     assert s.get("lruvec", 1, "nr_isolated") == 2
     s.run(2)
     assert not cached(s, 0) and not cached(s, 1)
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_reclaim_leaves_a_flush_to_who_zaps_next_if_there_are_other_cpus(cpus: int) -> None:
+    s = zone("zap_page_range_single(vma_lookup(current.mm, 0), 0, 1, True)", N_CPUS=cpus)
+    s.put("MM", 1, "users", 2)
+    s.run(1)
+    s.machine.call("try_to_unmap_one", 1, 1)
+    deferred = s.get("MM", 1, "tlb_flush_pending")
+    assert deferred == cpus - 1
+    s.run(2)
+    assert s.get("MM", 1, "tlb_flush_flushed") == deferred
+
+
+def test_what_is_removed_during_a_flush_is_not_flushed() -> None:
+    s = zone("flush_tlb_batched_pending(current.mm)", N_CPUS=2)
+    s.put("MM", 1, "users", 2)
+    s.put("MM", 1, "tlb_flush_pending", 3)
+    s.until(2, "flush_tlb_mm_range")
+    s.machine.call("set_tlb_ubc_flush_pending", 1)
+    s.until(2, "reclaimer")
+    assert (s.get("MM", 1, "tlb_flush_flushed"), s.get("MM", 1, "tlb_flush_pending")) == (0, 4)
+
+
+def test_the_count_of_removals_begins_anew_before_it_overflows() -> None:
+    s = zone(N_CPUS=2)
+    s.put("MM", 1, "users", 2)
+    s.put("MM", 1, "tlb_flush_pending", 16384)
+    s.put("MM", 1, "tlb_flush_flushed", 16384)
+    s.machine.call("set_tlb_ubc_flush_pending", 1)
+    assert (s.get("MM", 1, "tlb_flush_flushed"), s.get("MM", 1, "tlb_flush_pending")) == (0, 1)
