@@ -100,10 +100,9 @@ def set_tlb_ubc_flush_pending(mm: MM):
     """
     if other_cpus_of(mm) > 0:
         if mm.tlb_flush_pending > 16383:
-            mm.tlb_flush_pending = 1
+            mm.tlb_flush_pending = 0
             mm.tlb_flush_flushed = 0
-        else:
-            mm.tlb_flush_pending += 1
+        mm.tlb_flush_pending += 1
 
 
 def flush_tlb_batched_pending(mm: MM):
